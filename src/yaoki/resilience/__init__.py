@@ -1,0 +1,1 @@
+"""Policies of the guard, the clock and notices: pure."""

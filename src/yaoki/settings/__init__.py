@@ -1,0 +1,1 @@
+"""Settings: TOML and environment, parsed into frozen policies."""

@@ -1,0 +1,1 @@
+"""Durable state: schema, log and turns behind one contract."""

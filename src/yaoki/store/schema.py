@@ -1,0 +1,68 @@
+"""The tables. Every record that a turn depends on carries a checksum."""
+
+import hashlib
+
+from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+meta = Table("yaoki_meta", metadata, Column("key", String, primary_key=True), Column("value", String, nullable=False))
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("session_type", String, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Index("sessions_of_owner", "owner", "created_at"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("session_id", ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False),
+    Column("message_id", String, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("accepted_seq", Integer, nullable=False),
+    UniqueConstraint("session_id", "message_id"),
+    Index("turns_by_status", "status"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("session_id", ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("turn_id", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("type", String, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("checksum", String, nullable=False),
+)
+
+model_messages = Table(
+    "model_messages",
+    metadata,
+    Column("turn_id", ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("payload", Text, nullable=False),
+    Column("checksum", String, nullable=False),
+)
+
+
+def checksum(*parts: object) -> str:
+    """A short SHA-256 over the parts of a record, against decay and stray edits, not against an attacker."""
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]

@@ -16,13 +16,19 @@ class Session:
     title: str
     status: Literal["open", "closed"]
     created_at: datetime
+    updated_at: datetime
     last_seq: int
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One message and its answer. `fence` goes up with every claim and never leaves the server."""
+    """One message and its answer.
+
+    Attributes:
+        fence: Goes up with every claim, never leaves the server; 0 before the first claim.
+        cancel_requested: Somebody asked to stop it; it ends as cancelled, also after a crash.
+    """
 
     id: str
     session_id: str
@@ -31,11 +37,12 @@ class Turn:
     agent: str
     status: Literal["waiting", "running", "ended"]
     fence: int
+    cancel_requested: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """A durable acknowledgement. `duplicate`: the same message had been accepted before."""
+    """A durable acknowledgement. `seq` is that of the turn's first event; `duplicate`: it had been accepted before."""
 
     turn_id: str
     seq: int

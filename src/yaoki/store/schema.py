@@ -2,7 +2,7 @@
 
 import hashlib
 
-from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 SCHEMA_VERSION = 1
 
@@ -20,9 +20,10 @@ sessions = Table(
     Column("title", String, nullable=False),
     Column("status", String, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
     Column("last_seq", Integer, nullable=False),
     Column("metadata", JSON, nullable=False),
-    Index("sessions_of_owner", "owner", "created_at"),
+    Index("sessions_of_owner", "owner", "updated_at"),
 )
 
 turns = Table(
@@ -36,7 +37,9 @@ turns = Table(
     Column("agent", String, nullable=False),
     Column("status", String, nullable=False),
     Column("fence", Integer, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
     Column("accepted_seq", Integer, nullable=False),
+    Column("checksum", String, nullable=False),
     UniqueConstraint("session_id", "message_id"),
     Index("turns_by_status", "status"),
 )

@@ -1,0 +1,1 @@
+"""Sessions: who owns them, what their log tells."""

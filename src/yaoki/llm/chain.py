@@ -44,7 +44,7 @@ from yaoki.llm.deltas import (
     Usage,
 )
 from yaoki.llm.seam import Seam, SeamRefusedError, WordGate
-from yaoki.resilience.breaker import CircuitBreaker, Verdict
+from yaoki.resilience.breaker import CircuitBreaker, Permit, Verdict
 
 _CHARS_PER_TOKEN = 8
 _MAX_BLANKS = 2_000
@@ -239,7 +239,8 @@ class Chain:
             verdict = Verdict.FAILED if error.fault is not Blame.CALLER else Verdict.IGNORED
             raise
         finally:
-            candidate.breaker.report(permit, verdict)
+            if permit is not None:
+                permit.report(verdict)
             if verdict is not Verdict.SUCCEEDED:
                 answer.gap = gate.held[: len(gate.held) - len(gate.held.lstrip())] or answer.gap
                 answer.whole = gate.whole
@@ -329,15 +330,15 @@ class Chain:
 
 
 def _admits(breaker: CircuitBreaker) -> bool:
-    return breaker.state != "open"
+    return breaker.admits
 
 
-def _admit(breaker: CircuitBreaker) -> int:
-    """A permit, also from an open breaker: the chain only comes here when nothing better is left."""
+def _admit(breaker: CircuitBreaker) -> Permit | None:
+    """A permit, or none from an open breaker: the chain only comes here when nothing better is left."""
     try:
         return breaker.admit()
     except ResourceBreakerOpenError:
-        return -1
+        return None
 
 
 async def _close(deltas: AsyncGenerator[Delta, None]) -> None:

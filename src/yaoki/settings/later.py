@@ -1,0 +1,23 @@
+"""What the design names and this version does not do yet. Saying so beats ignoring it."""
+
+from collections.abc import Mapping
+
+LATER_SECTIONS: Mapping[str, str] = {
+    "auth": "authentication",
+    "cache": "the answer cache",
+    "alerts": "alerting",
+    "learning": "learning",
+    "voice": "voice",
+    "mcp_servers": "MCP tool servers",
+}
+
+LATER_KEYS: Mapping[tuple[str, str], str] = {
+    ("store", "redis_url"): "the hot tier",
+    ("models", "hedge_share"): "hedging",
+    ("agents", "mcp_servers"): "MCP tool servers",
+}
+
+
+def not_yet(what: str) -> str:
+    """The sentence about a setting whose feature is not there."""
+    return f"is for {what}, which this version does not have yet; remove it."

@@ -13,6 +13,7 @@ from yaoki.store.events import (
     Continued,
     Degraded,
     FailedOver,
+    RecoveryTaken,
     Reset,
     Stored,
     TextDelta,
@@ -29,6 +30,7 @@ _MARKS = {
     TurnResumed: "resumed",
     Degraded: "degraded",
     AnsweredFromCache: "cached",
+    RecoveryTaken: "recovery",
 }
 
 
@@ -140,15 +142,12 @@ class Transcript:
         self._mark(event)
 
     def _end(self, event: TurnEnded, at: datetime) -> None:
-        self._ask(event.turn)
-        if self.open_turn in (event.turn, None):
-            if self.open_message is None:
-                self.messages.append(
-                    Message(
-                        id=f"{event.turn}-end", role="assistant", turn=event.turn, content="", at=at, marks=self._marks
-                    )
-                )
-            answer = self.messages[-1]
-            answer.outcome, answer.note = event.outcome, event.message
-            self.open_turn = self.open_message = None
-            self._marks = []
+        if self.open_message is None:
+            empty = Message(
+                id=f"{event.turn}-end", role="assistant", turn=event.turn, content="", at=at, marks=self._marks
+            )
+            self.messages.append(empty)
+        answer = self.messages[-1]
+        answer.outcome, answer.note = event.outcome, event.message
+        self.open_turn = self.open_message = None
+        self._marks = []

@@ -68,7 +68,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedOver:
-    """The chain left `from_model` for `to_model` because of an error of `kind`; `at_char` counts the text shown so far."""
+    """The chain left `from_model` for `to_model` because of `kind`; `at_char` counts the text shown so far."""
 
     turn: str
     from_model: str
@@ -115,6 +115,15 @@ class Degraded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryTaken:
+    """Something was healed in a way that the person may notice; `reason` is one plain sentence."""
+
+    turn: str
+    strategy: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GuidanceGiven:
     """Somebody was told what to do next."""
 
@@ -149,6 +158,7 @@ DomainEvent = (
     | Reset
     | AnsweredFromCache
     | Degraded
+    | RecoveryTaken
     | GuidanceGiven
     | TurnEnded
 )

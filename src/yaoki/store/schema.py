@@ -2,9 +2,23 @@
 
 import hashlib
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
-SCHEMA_VERSION = 1
+HEAD = "0001"
+"""The newest migration; a change of a table is a new file in `migrations/versions`."""
 
 metadata = MetaData()
 
@@ -31,7 +45,7 @@ turns = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("position", Integer, nullable=False),
-    Column("session_id", ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False),
+    Column("session_id", String, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False),
     Column("message_id", String, nullable=False),
     Column("content", Text, nullable=False),
     Column("agent", String, nullable=False),
@@ -41,13 +55,14 @@ turns = Table(
     Column("accepted_seq", Integer, nullable=False),
     Column("checksum", String, nullable=False),
     UniqueConstraint("session_id", "message_id"),
+    UniqueConstraint("session_id", "position"),
     Index("turns_by_status", "status"),
 )
 
 events = Table(
     "events",
     metadata,
-    Column("session_id", ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("session_id", String, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
     Column("seq", Integer, primary_key=True),
     Column("turn_id", String, nullable=False),
     Column("at", Float, nullable=False),
@@ -59,7 +74,7 @@ events = Table(
 model_messages = Table(
     "model_messages",
     metadata,
-    Column("turn_id", ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
+    Column("turn_id", String, ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
     Column("n", Integer, primary_key=True),
     Column("payload", Text, nullable=False),
     Column("checksum", String, nullable=False),

@@ -1,0 +1,194 @@
+"""Opening a database file: whose it is, which version it has, and whether its log is still the one clients know."""
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from yaoki.errors import ConfigurationSettingError
+from yaoki.store.lock import RunnerLock
+from yaoki.store.schema import HEAD, meta
+from yaoki.store.writer import Writer, rename_store_error
+
+T = TypeVar("T")
+Role = Literal["runner", "reader"]
+
+_APPLICATION_ID = 0x59414F4B  # "YAOK"
+_BUSY_TIMEOUT_S = 5.0
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Database:
+    """One SQLite file: a writer, and readers that never wait for it.
+
+    Attributes:
+        log_id: Changes when clients can no longer trust what they saw of the log.
+        lock: Held by a runner, None for a reader.
+    """
+
+    def __init__(self, path: Path, engine: Engine, readers: Engine, lock: RunnerLock | None, log_id: str) -> None:
+        self.path = path
+        self.log_id = log_id
+        self.lock = lock
+        self._engine = engine
+        self._readers = readers
+        self._writer = Writer(engine) if lock else None
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a reader's connection, in a thread.
+
+        Raises:
+            SessionStoreUnavailableError: The store cannot read.
+        """
+
+        def transact() -> T:
+            with self._readers.connect() as connection:
+                return work(connection)
+
+        try:
+            return await asyncio.to_thread(transact)
+        except DBAPIError as error:
+            raise rename_store_error(error) from error
+
+    async def write(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        durable: bool = False,
+        committed: Callable[[T], None] | None = None,
+    ) -> T:
+        """Commit `work`; see `Writer.run`."""
+        if self._writer is None:
+            raise ConfigurationSettingError("This database was opened for reading only.", key="store.url")
+        return await self._writer.run(work, durable=durable, committed=committed)
+
+    async def aclose(self) -> None:
+        """Commit what waits, note the clean end, and let the file go."""
+        if self._writer is not None and self.lock is not None:
+            await self._writer.run(lambda connection: _put(connection, "clean", "1"), durable=True)
+            await self._writer.aclose()
+            self.lock.release()
+        self._engine.dispose()
+        self._readers.dispose()
+
+
+async def open_database(path: Path, role: Role = "runner") -> Database:
+    """Open, and for a runner create or migrate, a database file.
+
+    Raises:
+        ConfigurationSettingError: The file is another program's, damaged, of a newer version, in use by another
+            runner, or cannot be read or written. The file is left as it was.
+    """
+    with ExitStack() as undo:
+        try:
+            lock = None
+            if role == "runner":
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                lock = RunnerLock(path)
+                lock.acquire()
+                undo.callback(lock.release)
+            engine = _engine(path, role, pool_size=1)
+            undo.callback(engine.dispose)
+            log_id = await asyncio.to_thread(_prepare, engine, path, role)
+        except OSError as error:
+            raise _refused(path, f"cannot be opened: {error.strerror or error}") from error
+        except (DBAPIError, sqlite3.DatabaseError) as error:
+            raise _refused(path, f"cannot be opened: {getattr(error, 'orig', error)}") from error
+        undo.pop_all()
+    return Database(path, engine, _engine(path, "reader", pool_size=4), lock, log_id)
+
+
+def _engine(path: Path, role: Role, *, pool_size: int) -> Engine:
+    uri = f"file:{quote(str(path))}?mode={'rwc' if role == 'runner' else 'ro'}"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+
+    engine = create_engine(
+        "sqlite+pysqlite://", creator=connect, poolclass=QueuePool, pool_size=pool_size, max_overflow=8
+    )
+    begin = "BEGIN IMMEDIATE" if role == "runner" else "BEGIN"
+
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", configure)
+    event.listen(engine, "begin", start)
+    return engine
+
+
+def _prepare(engine: Engine, path: Path, role: Role) -> str:
+    """Check the file and bring it to this version; returns its log id."""
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        application_id = driver.execute("PRAGMA application_id").fetchone()[0]
+        empty = driver.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if application_id != _APPLICATION_ID and not empty:
+            raise _refused(path, "is not a Yaoki database")
+        if role == "reader":
+            return _known_log_id(connection, path)
+        driver.execute("PRAGMA journal_mode = WAL")
+        driver.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        with connection.begin():
+            _migrate(connection, path)
+            return _claim_log(connection)
+
+
+def _version(connection: Connection) -> str | None:
+    known = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").first()
+    row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first() if known else None
+    return row[0] if row else None
+
+
+def _known_log_id(connection: Connection, path: Path) -> str:
+    version = _version(connection)
+    if version != HEAD:
+        raise _refused(path, f"has schema {version or 'none'}, not {HEAD}: start the server once to migrate it")
+    return connection.execute(select(meta.c.value).where(meta.c.key == "log_id")).scalar_one()
+
+
+def _migrate(connection: Connection, path: Path) -> None:
+    """Bring the schema to `HEAD`. Alembic is imported only if there is something to do."""
+    version = _version(connection)
+    if version == HEAD:
+        return
+    from yaoki.store.migrations import known_versions, upgrade  # noqa: PLC0415 - a quarter of a second, seldom needed
+
+    if version is not None and version not in known_versions():
+        raise _refused(path, f"was written by a newer version of Yaoki (schema {version}, this one knows {HEAD})")
+    upgrade(connection)
+
+
+def _claim_log(connection: Connection) -> str:
+    """The log's id: kept, unless events that clients saw may be gone.
+
+    Batches of text are not synced one by one. They survive the death of the process, but not of the machine: after an
+    unclean end under another boot the log may be shorter than what was shown, so it gets a new id.
+    """
+    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else "unknown"
+    rows = {row.key: row.value for row in connection.execute(select(meta.c.key, meta.c.value))}
+    lost = rows.get("clean") != "1" and rows.get("boot") != boot
+    log_id = secrets.token_hex(4) if lost or "log_id" not in rows else rows["log_id"]
+    for key, value in (("log_id", log_id), ("boot", boot), ("clean", "0")):
+        _put(connection, key, value)
+    return log_id
+
+
+def _put(connection: Connection, key: str, value: str) -> None:
+    connection.execute(meta.delete().where(meta.c.key == key))
+    connection.execute(meta.insert().values(key=key, value=value))
+
+
+def _refused(path: Path, why: str) -> ConfigurationSettingError:
+    return ConfigurationSettingError(f"The database {path} {why}.", key="store.url", path=str(path))

@@ -1,0 +1,63 @@
+"""The store: sessions, turns and the log of one database."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
+from yaoki.store.database import Database, Role, open_database
+from yaoki.store.log import Log
+from yaoki.store.schema import meta
+from yaoki.store.session_table import SessionTable
+from yaoki.store.turn_table import TurnTable
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Durable state, one part for each thing it knows."""
+
+    database: Database
+    sessions: SessionTable
+    turns: TurnTable
+    log: Log
+
+    @property
+    def log_id(self) -> str:
+        """Changes when clients can no longer trust what they saw of the log."""
+        return self.database.log_id
+
+    async def check(self) -> None:
+        """Write a little, to see whether writing works.
+
+        Raises:
+            SessionStoreUnavailableError: It does not; the message says why.
+        """
+
+        def work(connection: Connection) -> None:
+            connection.execute(meta.update().where(meta.c.key == "clean").values(value="0"))
+
+        await self.database.write(work)
+
+    async def aclose(self) -> None:
+        """Commit what waits and let the database go."""
+        await self.database.aclose()
+
+
+async def open_store(path: Path, role: Role = "runner", *, clock: Clock = SYSTEM_CLOCK) -> Store:
+    """Open a store.
+
+    Args:
+        path: The database file; a runner creates it, with its folder, if it is missing.
+        role: A runner writes and is alone; readers look on beside it.
+
+    Raises:
+        ConfigurationSettingError: See `open_database`.
+    """
+
+    def now() -> float:
+        return clock.utcnow().timestamp()
+
+    database = await open_database(path, role)
+    log = Log(database)
+    return Store(database, SessionTable(database, now), TurnTable(database, log, now), log)

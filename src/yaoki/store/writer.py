@@ -1,0 +1,131 @@
+"""One writer with group commit: what waits while a commit is under way becomes the next commit.
+
+Work is a plain function of a connection. A batch runs as one transaction; if any part of it fails, the batch is rolled
+back and each part runs again alone, so that one refused write never takes another with it. Since a part may run twice,
+it must take everything it needs from the connection and its own arguments.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from yaoki.errors import SessionStoreUnavailableError
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+_MAX_BATCH = 64
+
+
+class _Part:
+    """One piece of work on its way to a commit."""
+
+    __slots__ = ("committed", "done", "durable", "work")
+
+    def __init__(
+        self, work: Work[Any], durable: bool, committed: Callable[[Any], None] | None, done: asyncio.Future[Any]
+    ) -> None:
+        self.work = work
+        self.durable = durable
+        self.committed = committed
+        self.done = done
+
+
+class Writer:
+    """Commits work in the order it was given, on one thread.
+
+    Args:
+        engine: Its one connection is the only one that writes.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="yaoki-writer")
+        self._waiting: list[_Part] = []
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._durable: bool | None = None
+        self._pump = asyncio.create_task(self._run(), name="store-writer")
+
+    async def run(self, work: Work[T], *, durable: bool = False, committed: Callable[[T], None] | None = None) -> T:
+        """Commit `work` and return its value.
+
+        Args:
+            work: Runs on the writer's thread inside a transaction.
+            durable: Whether the commit reaches the disk before this returns. Without it a commit survives the end of
+                the process, but not of the machine.
+            committed: Called on the event loop right after the commit, in the order of commits.
+
+        Raises:
+            SessionStoreUnavailableError: The store cannot write; nothing of `work` is kept.
+            AIOrchestrationError: Whatever `work` raised.
+
+        Cancelling the caller does not take the work back: once given, it is committed and `committed` is called.
+        """
+        if self._closing:
+            raise SessionStoreUnavailableError("The store is closed.")
+        part = _Part(work, durable, committed, asyncio.get_running_loop().create_future())
+        self._waiting.append(part)
+        self._wake.set()
+        return await part.done
+
+    async def aclose(self) -> None:
+        """Commit what waits, then stop."""
+        self._closing = True
+        self._wake.set()
+        await self._pump
+        self._thread.shutdown()
+
+    async def _run(self) -> None:
+        while not (self._closing and not self._waiting):
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
+                if not await self._commit(batch) and len(batch) > 1:
+                    for part in batch:
+                        await self._commit([part])
+
+    async def _commit(self, batch: list[_Part]) -> bool:
+        """Commit a batch and settle its parts; a failed batch of several is left unsettled, to be tried one by one."""
+        loop = asyncio.get_running_loop()
+        commit = loop.run_in_executor(self._thread, self._transact, batch)
+        await asyncio.wait({commit})
+        error = commit.exception()
+        if error is None:
+            for part, value in zip(batch, commit.result(), strict=True):
+                if part.committed is not None:
+                    part.committed(value)
+                if not part.done.done():
+                    part.done.set_result(value)
+        elif len(batch) == 1 and not batch[0].done.done():
+            batch[0].done.set_exception(rename_store_error(error))
+        return error is None
+
+    def _transact(self, batch: list[_Part]) -> list[Any]:
+        durable = any(part.durable for part in batch)
+        with self._engine.connect() as connection:
+            if durable is not self._durable:
+                # Changes only outside a transaction. A durable commit syncs all that went before it, too.
+                self._durable = None
+                driver = connection.connection.driver_connection
+                assert driver is not None  # noqa: S101 - a connection that was just taken from the pool is open
+                driver.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
+            with connection.begin():
+                return [part.work(connection) for part in batch]
+
+
+def rename_store_error(error: BaseException) -> BaseException:
+    """A driver's error as ours; anything else as it is."""
+    if isinstance(error, DBAPIError):
+        renamed = SessionStoreUnavailableError(
+            f"The store cannot be used now: {error.orig}.", retry_after_s=2.0, reason=str(error.orig)
+        )
+        renamed.__cause__ = error
+        return renamed
+    return error

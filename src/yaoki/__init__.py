@@ -1,1 +1,126 @@
-"""AI agents that survive."""
+"""AI agents that survive.
+
+The package is a table: a name is imported from its home when somebody first asks for it, so `import yaoki` itself costs
+next to nothing. Yaoki's own modules never import from here.
+
+    >>> from yaoki import ModelTruncatedError
+    >>> ModelTruncatedError("the stream ended early").kind
+    'model.truncated'
+
+A name whose extra is not installed raises `ConfigurationMissingExtraError`, which says what to install.
+"""
+
+TYPE_CHECKING = False  # type checkers take it for typing's own, whose import would cost more than this whole module
+
+# home → the extra that it needs (none: comes with `pip install yaoki`) and the names it gives
+_HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "yaoki.errors": (
+        "",
+        (
+            "AIErrorCategory",
+            "AIErrorContext",
+            "AIErrorSeverity",
+            "AIOrchestrationError",
+            "AIRecoveryStrategy",
+            "AgentCancelledError",
+            "AgentExecutionError",
+            "AgentParkedError",
+            "AgentToolArgumentsError",
+            "AgentToolFailedError",
+            "AgentToolLoopError",
+            "AgentToolNotFoundError",
+            "AgentToolOutcomeUnknownError",
+            "AgentToolServerUnavailableError",
+            "AgentToolTimeoutError",
+            "AgentTurnBudgetSpentError",
+            "CommunicationConnectionLostError",
+            "CommunicationError",
+            "CommunicationProtocolError",
+            "CommunicationResumeImpossibleError",
+            "CommunicationRoomUnavailableError",
+            "CommunicationSlowConsumerError",
+            "CommunicationTimeoutError",
+            "CommunicationUnavailableError",
+            "ConfigurationError",
+            "ConfigurationMissingExtraError",
+            "ConfigurationSettingError",
+            "ConfigurationUnknownModelError",
+            "Fault",
+            "KINDS",
+            "Kind",
+            "MemoryCorruptedError",
+            "MemoryOperationError",
+            "MemoryUnavailableError",
+            "ModelAllFailedError",
+            "ModelAuthenticationError",
+            "ModelContextOverflowError",
+            "ModelEmptyError",
+            "ModelFilteredError",
+            "ModelInferenceError",
+            "ModelMalformedError",
+            "ModelNotFoundError",
+            "ModelOutputLimitError",
+            "ModelOverloadedError",
+            "ModelQuotaExceededError",
+            "ModelRateLimitedError",
+            "ModelTimeoutError",
+            "ModelTruncatedError",
+            "ModelUnavailableError",
+            "ResourceBreakerOpenError",
+            "ResourceBulkheadFullError",
+            "ResourceManagementError",
+            "ResourceOverloadedError",
+            "ResourceRateLimitedError",
+            "SecurityForbiddenError",
+            "SecurityInputRejectedError",
+            "SecurityTaintedActionError",
+            "SecurityToolDefinitionChangedError",
+            "SecurityUnauthenticatedError",
+            "SecurityValidationError",
+            "SessionClosedError",
+            "SessionConflictError",
+            "SessionCorruptedError",
+            "SessionManagementError",
+            "SessionNotFoundError",
+            "SessionStoreUnavailableError",
+            "VoiceDeadAirError",
+            "VoiceProcessingError",
+            "VoiceRecognitionError",
+            "VoiceSynthesisError",
+            "VoiceUnavailableError",
+            "problem",
+            "status_of",
+        ),
+    ),
+}
+
+if TYPE_CHECKING:
+    # The table once more, as type checkers read it; tests/architecture holds the two to each other.
+    from yaoki.errors import *  # noqa: F403 - re-exports each name of its __all__
+else:
+    _HOME_OF = {name: home for home, (_, names) in _HOMES.items() for name in names}
+    __all__ = [*sorted(_HOME_OF)]
+
+    def __getattr__(name: str) -> object:
+        """Import `name` from its home, once."""
+        if name not in _HOME_OF:
+            raise AttributeError(f"module 'yaoki' has no attribute {name!r}")
+        value = globals()[name] = getattr(_import(_HOME_OF[name]), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
+    def _import(home: str) -> object:
+        from importlib import import_module
+
+        try:
+            return import_module(home)
+        except ModuleNotFoundError as missing:
+            extra, _ = _HOMES[home]
+            if not extra or (missing.name or "").startswith("yaoki"):
+                raise
+            from yaoki.errors import ConfigurationMissingExtraError
+
+            message = f"{home} needs the extra {extra!r}: pip install 'yaoki[{extra}]'"
+            raise ConfigurationMissingExtraError(message, extra=extra, missing=missing.name) from missing

@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     from yaoki.errors import *  # noqa: F403 - re-exports each name of its __all__
 else:
     _HOME_OF = {name: home for home, (_, names) in _HOMES.items() for name in names}
-    __all__ = [*sorted(_HOME_OF)]
+    __all__ = list(_HOME_OF)
 
     def __getattr__(name: str) -> object:
         """Import `name` from its home, once."""
@@ -109,7 +109,7 @@ else:
         return value
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        return sorted({*globals(), *_HOME_OF})
 
     def _import(home: str) -> object:
         from importlib import import_module

@@ -52,7 +52,6 @@ class TurnResumed:
     """A runner claimed the turn again, after the process that ran it had gone."""
 
     turn: str
-    message: str
     reason: str
 
 

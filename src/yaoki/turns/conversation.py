@@ -1,0 +1,98 @@
+"""What a model is told: the conversation so far, rebuilt from exact messages and never from what was shown."""
+
+from dataclasses import dataclass
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    UserPromptPart,
+)
+
+from yaoki.store.contract import Turn
+from yaoki.store.events import Reset, Stored, TextDelta, TurnResumed, TurnStarted
+from yaoki.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """Where a turn stands.
+
+    Attributes:
+        messages: Earlier turns, then this one's own; ends in a request to the model.
+        forgotten_turns: How many of the oldest turns no longer fit the model's window.
+        half_answer: What was shown of the answer under way; empty if nothing was.
+        message_id: The id of the answer that comes next, or goes on.
+    """
+
+    messages: list[ModelMessage]
+    forgotten_turns: int
+    half_answer: str
+    message_id: str
+
+
+def question(turn: Turn) -> ModelRequest:
+    """The turn's own message as a request to the model."""
+    return ModelRequest(parts=[UserPromptPart(turn.content)])
+
+
+def answer(text: str) -> ModelResponse:
+    """An answer that ended without a model's own last word: what the person has seen of it."""
+    return ModelResponse(parts=[TextPart(text)])
+
+
+def dump(message: ModelMessage) -> str:
+    """One message in the agent framework's own JSON."""
+    return ModelMessagesTypeAdapter.dump_json([message]).decode()
+
+
+def load(payload: str) -> ModelMessage:
+    """The message of `dump`."""
+    return ModelMessagesTypeAdapter.validate_json(payload)[0]
+
+
+async def read_conversation(store: Store, turn: Turn, so_far: list[Stored], max_chars: int) -> Conversation:
+    """Rebuild the conversation that a turn goes on with.
+
+    Args:
+        so_far: The turn's own events.
+        max_chars: Whole earlier turns are left out, oldest first, beyond this many characters of stored JSON.
+    """
+    own = [load(payload) for payload in await store.turns.messages(turn)]
+    earlier, forgotten = await store.turns.earlier_messages(turn, max_chars)
+    message_id = f"{turn.id}-{sum(isinstance(message, ModelResponse) for message in own) + 1}"
+    return Conversation(
+        messages=[*(load(payload) for messages in earlier for payload in messages), *own],
+        forgotten_turns=forgotten,
+        half_answer=_shown(so_far, message_id),
+        message_id=message_id,
+    )
+
+
+def fruitless_claims(so_far: list[Stored]) -> int:
+    """How many claims in a row, up to the newest, brought no word of an answer."""
+    count = 0
+    for stored in so_far:
+        match stored.event:
+            case TurnStarted() | TurnResumed():
+                count += 1
+            case TextDelta():
+                count = 0
+            case _:
+                pass
+    return count
+
+
+def _shown(so_far: list[Stored], message_id: str) -> str:
+    text = ""
+    for stored in so_far:
+        match stored.event:
+            case TextDelta() as event if event.message == message_id:
+                text += event.text
+            case Reset() as event if event.message == message_id:
+                text = ""
+            case _:
+                pass
+    return text

@@ -1,0 +1,88 @@
+"""Writes what happens in a turn to its log, as it happens."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+from yaoki.errors import SessionStoreUnavailableError
+from yaoki.llm.deltas import Continuation, Failover, Finish, Item, Restart, Text
+from yaoki.resilience.clock import Clock
+from yaoki.store.contract import Turn
+from yaoki.store.events import Continued, DomainEvent, FailedOver, Reset, Stored, TextDelta
+from yaoki.store.store import Store
+
+STORE_PATIENCE_S = 60.0
+"""How long a turn waits for a store that cannot write before it is left to a later claim."""
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 2.0
+
+
+class Recorder:
+    """The sink of one turn's chain, and the only thing in a turn that writes.
+
+    Attributes:
+        message_id: The message that text belongs to.
+        shown: Its text so far: committed, or on its way to the next commit.
+        finish: How the model ended its newest response; None while it has not.
+    """
+
+    def __init__(self, store: Store, turn: Turn, clock: Clock) -> None:
+        self.message_id = ""
+        self.shown = ""
+        self.finish: Finish | None = None
+        self._store = store
+        self._turn = turn
+        self._clock = clock
+        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+
+    def begin_message(self, message_id: str, shown: str) -> None:
+        """Text from now on belongs to this message, of which `shown` was written before."""
+        self.message_id, self.shown, self.finish = message_id, shown, None
+
+    async def take(self, item: Item) -> None:
+        """Write one item of the chain."""
+        turn = self._turn.id
+        match item:
+            case Text():
+                self.shown += item.text
+                await self.write(TextDelta(turn=turn, message=self.message_id, text=item.text, model=item.model))
+            case Failover():
+                phase = "mid_stream" if item.mid_stream else "before_first_token"
+                event = FailedOver(
+                    turn=turn,
+                    from_model=item.from_model,
+                    to_model=item.to_model,
+                    kind=item.kind,
+                    phase=phase,
+                    at_char=item.at_char,
+                )
+                await self.write(event)
+            case Continuation():
+                await self.write(
+                    Continued(turn=turn, model=item.model, mode=item.mode, rolled_back_chars=item.rolled_back_chars)
+                )
+            case Restart():
+                self.shown = ""
+                await self.write(Reset(turn=turn, message=self.message_id, reason=item.reason))
+            case Finish():
+                self.finish = item
+            case _:
+                pass
+
+    async def write(self, *events: DomainEvent, messages: Sequence[str] = ()) -> list[Stored]:
+        """Append events and model messages in one transaction, waiting out a store that cannot write for a while.
+
+        Raises:
+            FencedError: The turn is no longer ours.
+            SessionStoreUnavailableError: The store stayed down for `STORE_PATIENCE_S`.
+        """
+        give_up_at = self._clock.monotonic() + STORE_PATIENCE_S
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._store.turns.append(self._turn, events, messages)
+            except SessionStoreUnavailableError:
+                if self._clock.monotonic() >= give_up_at:
+                    raise
+            await asyncio.sleep(self._rng.uniform(pause_s / 2, pause_s))
+            pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)

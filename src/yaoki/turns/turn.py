@@ -1,0 +1,185 @@
+"""One turn as a story.
+
+    claim      a runner holds the turn under a fence
+    begin      say that it started, or goes on after its process had gone
+    converse   the agent loop, on the chain; every word is in the log before anyone sees it
+    end        exactly one terminal event: whole, limited, filtered, cancelled, or a plain statement of what failed
+
+What ends a run without ending the turn (the process stops, the store stays down, a bug) leaves it open: the next claim
+goes on from the log. A turn that makes no progress over several claims is parked and says so.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic_ai import Agent
+from pydantic_ai.messages import ModelResponse
+
+from yaoki.errors import SessionStoreUnavailableError
+from yaoki.llm.budget import TurnBudget
+from yaoki.llm.chain import Chain
+from yaoki.llm.chain_model import ChainModel
+from yaoki.llm.failures import rename
+from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
+from yaoki.resilience.notices import Notices
+from yaoki.store.contract import Turn
+from yaoki.store.events import RecoveryTaken, Stored, TurnResumed, TurnStarted
+from yaoki.store.store import Store
+from yaoki.store.turn_table import FencedError
+from yaoki.turns import conversation as told
+from yaoki.turns import endings
+from yaoki.turns.endings import Ending
+from yaoki.turns.notices import TurnFailed, TurnFinished
+from yaoki.turns.recorder import Recorder
+
+MAX_FRUITLESS_CLAIMS = 4
+"""Claims in a row without a word of an answer, after which a turn is parked."""
+
+_log = logging.getLogger(__name__)
+
+
+class Left(StrEnum):
+    """How a run leaves its turn."""
+
+    ENDED = "ended"
+    ELSEWHERE = "elsewhere"  # somebody else holds it, or it was erased
+    OPEN = "open"  # to be claimed again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentPolicy:
+    """An agent as turns need it.
+
+    Attributes:
+        deadline_s: Seconds that a claimed turn may take.
+        max_attempts: Requests to models in all, the first included.
+        context_chars: Characters of earlier conversation that are told to the model.
+    """
+
+    name: str
+    instructions: str
+    chain: Chain
+    deadline_s: float = 180.0
+    max_attempts: int = 6
+    context_chars: int = 24_000
+
+
+class TurnRun:
+    """One claim of one turn, from its beginning to its end."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        agent: AgentPolicy,
+        store: Store,
+        *,
+        notices: Notices | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.turn = turn
+        self._agent = agent
+        self._store = store
+        self._notices = notices or Notices()
+        self._clock = clock
+        self._recorder = Recorder(store, turn, clock)
+        self._budget = TurnBudget(agent.deadline_s, agent.max_attempts, clock=clock)
+        self._stopped = turn.cancel_requested
+        self._stopped = turn.cancel_requested
+        self._begun = False
+        self._work: asyncio.Task[Ending] | None = None
+
+    def stop(self) -> None:
+        """End the turn as cancelled. The wish is on disk already, so a crash does not forget it."""
+        self._stopped = True
+        if self._work is not None and self._begun:  # before that, it looks for itself: a turn never ends unstarted
+            self._work.cancel()
+
+    async def run(self) -> Left:
+        """Run the turn. Cancelling this leaves the turn open for a later claim."""
+        started = self._clock.monotonic()
+        work = self._work = asyncio.create_task(self._answer(), name=f"turn-{self.turn.id}")
+        try:
+            await asyncio.wait({work})
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.wait({work})
+        try:
+            ending = await self._ending_of(work)
+            if ending is None:
+                return Left.OPEN
+            last = ending.events(self.turn.id, self._recorder.message_id, self._budget.usage())
+            await self._recorder.write(*last, messages=ending.messages())
+        except FencedError:
+            return Left.ELSEWHERE
+        except SessionStoreUnavailableError as error:
+            self._report(error)
+            return Left.OPEN
+        self._notices.publish(TurnFinished(ending.outcome, self._clock.monotonic() - started))
+        return Left.ENDED
+
+    async def _answer(self) -> Ending:
+        so_far = await self._begin()
+        conversation = await told.read_conversation(self._store, self.turn, so_far, self._agent.context_chars)
+        self._recorder.begin_message(conversation.message_id, conversation.half_answer)
+        self._begun = True
+        if self._stopped:
+            return endings.cancelled(conversation.half_answer)
+        if told.fruitless_claims(so_far) > MAX_FRUITLESS_CLAIMS:
+            return endings.parked()
+        if conversation.forgotten_turns:
+            await self._say_what_is_forgotten(conversation.forgotten_turns)
+        return await self._converse(conversation)
+
+    async def _begin(self) -> list[Stored]:
+        """Say that the turn starts, or that it goes on; returns what has happened in it."""
+        turn = self.turn
+        so_far = await self._store.turns.events(turn) if turn.fence > 1 else []
+        if any(isinstance(stored.event, TurnStarted) for stored in so_far):
+            resumed = TurnResumed(turn=turn.id, reason="the process that ran it had gone")
+            return so_far + await self._recorder.write(resumed)
+        started = TurnStarted(turn=turn.id, agent=self._agent.name)
+        return await self._recorder.write(started, messages=[told.dump(told.question(turn))])
+
+    async def _say_what_is_forgotten(self, turns: int) -> None:
+        reason = f"The {turns} oldest messages of this conversation no longer fit the model's window and were left out."
+        await self._recorder.write(RecoveryTaken(turn=self.turn.id, strategy="compact_context", reason=reason))
+
+    async def _converse(self, conversation: told.Conversation) -> Ending:
+        """Drive the agent loop. A response with tool calls is on disk, whole, before its tools run."""
+        model = ChainModel(
+            self._agent.chain, self._budget, sink=self._recorder.take, resume_text=conversation.half_answer
+        )
+        agent = Agent(model, instructions=self._agent.instructions)
+        response: ModelResponse | None = None
+        async with agent.iter(message_history=conversation.messages) as run:
+            async for node in run:
+                if Agent.is_model_request_node(node):
+                    async with node.stream(run.ctx) as stream:
+                        async for _ in stream:
+                            pass  # every item has gone through the recorder, in order, before it comes by here
+                elif Agent.is_call_tools_node(node):
+                    response = node.model_response
+        return endings.answered(response, self._recorder)
+
+    async def _ending_of(self, work: asyncio.Task[Ending]) -> Ending | None:
+        """How the work ended the turn; None if the turn stays open."""
+        if work.cancelled():
+            return endings.cancelled(self._recorder.shown)
+        error = work.exception()
+        if error is None:
+            return work.result()
+        if isinstance(error, FencedError):
+            raise error
+        known = rename(error)
+        ending = endings.failed(known, self._recorder) if known is not None else None
+        if ending is None:
+            self._report(error)
+        return ending
+
+    def _report(self, error: BaseException) -> None:
+        """A run broke off and its turn stays open: somebody should know why."""
+        _log.error("The turn %s broke off and stays open.", self.turn.id, exc_info=error)
+        self._notices.publish(TurnFailed(self.turn.id, error))

@@ -1,11 +1,13 @@
 """What can go wrong, as types and facts. Pure: imports nothing outside the standard library."""
 
 from yaoki.errors.categories import AIErrorCategory, AIErrorSeverity, AIRecoveryStrategy, Fault
-from yaoki.errors.context import AIErrorContext
+from yaoki.errors.classification import Nature, classify, kind_of, register
+from yaoki.errors.context import AIErrorContext, bind, current
 from yaoki.errors.kinds import KINDS, Kind
-from yaoki.errors.problem import problem, status_of
+from yaoki.errors.problem import log_record, problem, status_of
+from yaoki.errors.records import Record
+from yaoki.errors.root import CLASS_OF, AIOrchestrationError
 from yaoki.errors.tree import (
-    AIOrchestrationError,
     AgentCancelledError,
     AgentExecutionError,
     AgentParkedError,
@@ -23,6 +25,8 @@ from yaoki.errors.tree import (
     CommunicationResumeImpossibleError,
     CommunicationRoomUnavailableError,
     CommunicationSlowConsumerError,
+    CommunicationTimeoutError,
+    CommunicationUnavailableError,
     ConfigurationError,
     ConfigurationMissingExtraError,
     ConfigurationSettingError,
@@ -49,7 +53,7 @@ from yaoki.errors.tree import (
     ResourceBulkheadFullError,
     ResourceManagementError,
     ResourceOverloadedError,
-    ResourceRateLimitError,
+    ResourceRateLimitedError,
     SecurityForbiddenError,
     SecurityInputRejectedError,
     SecurityTaintedActionError,
@@ -70,6 +74,8 @@ from yaoki.errors.tree import (
 )
 
 __all__ = [
+    "CLASS_OF",
+    "KINDS",
     "AIErrorCategory",
     "AIErrorContext",
     "AIErrorSeverity",
@@ -92,12 +98,13 @@ __all__ = [
     "CommunicationResumeImpossibleError",
     "CommunicationRoomUnavailableError",
     "CommunicationSlowConsumerError",
+    "CommunicationTimeoutError",
+    "CommunicationUnavailableError",
     "ConfigurationError",
     "ConfigurationMissingExtraError",
     "ConfigurationSettingError",
     "ConfigurationUnknownModelError",
     "Fault",
-    "KINDS",
     "Kind",
     "MemoryCorruptedError",
     "MemoryOperationError",
@@ -117,11 +124,13 @@ __all__ = [
     "ModelTimeoutError",
     "ModelTruncatedError",
     "ModelUnavailableError",
+    "Nature",
+    "Record",
     "ResourceBreakerOpenError",
     "ResourceBulkheadFullError",
     "ResourceManagementError",
     "ResourceOverloadedError",
-    "ResourceRateLimitError",
+    "ResourceRateLimitedError",
     "SecurityForbiddenError",
     "SecurityInputRejectedError",
     "SecurityTaintedActionError",
@@ -139,6 +148,12 @@ __all__ = [
     "VoiceRecognitionError",
     "VoiceSynthesisError",
     "VoiceUnavailableError",
+    "bind",
+    "classify",
+    "current",
+    "kind_of",
+    "log_record",
     "problem",
+    "register",
     "status_of",
 ]

@@ -1,7 +1,8 @@
 """The one table: what each kind of error means for whoever handles it.
 
 A kind is `family.slug`. A row gives severity, whose fault, whether the same call may be tried again, and the strategies
-that may heal it in the order to try them. The class of a kind is found by name, so a kind is listed here only.
+that may heal it in the order to try them. A kind is listed here only; its class is `FamilySlugError` in the tree. The
+nine rows without a slug say what is assumed of an error that is known by its family alone.
 """
 
 from yaoki.errors.categories import AIErrorCategory, AIErrorSeverity, AIRecoveryStrategy, Fault
@@ -26,6 +27,7 @@ class Kind:
 
 # fmt: off
 _ROWS = (
+    Kind("model", "medium", "dependency", True, "failover retry cached degrade"),
     Kind("model.unavailable", "low", "dependency", True, "failover retry cached degrade"),
     Kind("model.timeout", "low", "dependency", True, "failover continue cached degrade"),
     Kind("model.rate_limited", "low", "dependency", True, "failover retry cached degrade"),
@@ -40,6 +42,7 @@ _ROWS = (
     Kind("model.authentication", "medium", "ours", False, "refresh_credentials failover escalate"),
     Kind("model.not_found", "medium", "ours", False, "failover escalate"),
     Kind("model.all_failed", "high", "dependency", True, "cached degrade escalate"),
+    Kind("agent", "high", "ours", False, "degrade escalate"),
     Kind("agent.tool_failed", "medium", "dependency", False, "degrade"),
     Kind("agent.tool_timeout", "medium", "dependency", False, "degrade"),
     Kind("agent.tool_outcome_unknown", "high", "dependency", False, "escalate"),
@@ -50,31 +53,40 @@ _ROWS = (
     Kind("agent.turn_budget_spent", "high", "caller", False, "degrade"),
     Kind("agent.cancelled", "low", "caller", False, "none"),
     Kind("agent.parked", "high", "ours", False, "escalate"),
+    Kind("session", "high", "ours", False, "restore_session escalate"),
     Kind("session.not_found", "low", "caller", False, "none"),
     Kind("session.corrupted", "critical", "ours", False, "restore_session quarantine escalate"),
     Kind("session.conflict", "low", "caller", False, "none"),
     Kind("session.closed", "low", "caller", False, "none"),
     Kind("session.store_unavailable", "critical", "dependency", True, "retry escalate"),
+    Kind("voice", "medium", "dependency", True, "text_fallback"),
     Kind("voice.recognition", "medium", "dependency", True, "failover text_fallback"),
     Kind("voice.synthesis", "medium", "dependency", True, "failover text_fallback"),
-    Kind("voice.voice_unavailable", "medium", "dependency", True, "text_fallback"),
+    Kind("voice.unavailable", "medium", "dependency", True, "text_fallback"),
     Kind("voice.dead_air", "medium", "dependency", True, "failover text_fallback"),
+    Kind("memory", "low", "dependency", True, "degrade"),
     Kind("memory.unavailable", "low", "dependency", True, "degrade"),
     Kind("memory.corrupted", "high", "ours", False, "quarantine"),
+    Kind("security", "medium", "caller", False, "none"),
     Kind("security.unauthenticated", "low", "caller", False, "none"),
     Kind("security.forbidden", "low", "caller", False, "none"),
     Kind("security.input_rejected", "low", "caller", False, "none"),
     Kind("security.tool_definition_changed", "high", "dependency", False, "quarantine"),
     Kind("security.tainted_action", "high", "dependency", False, "quarantine"),
+    Kind("resource", "low", "ours", True, "shed"),
     Kind("resource.breaker_open", "low", "dependency", True, "failover"),
     Kind("resource.bulkhead_full", "low", "ours", True, "shed"),
-    Kind("resource.rate_limit", "low", "caller", True, "shed"),
+    Kind("resource.rate_limited", "low", "caller", True, "shed"),
     Kind("resource.overloaded", "medium", "ours", True, "shed"),
+    Kind("communication", "low", "dependency", True, "reconnect"),
     Kind("communication.connection_lost", "low", "dependency", True, "reconnect"),
+    Kind("communication.timeout", "low", "dependency", True, "retry failover degrade"),
+    Kind("communication.unavailable", "low", "dependency", True, "retry failover degrade"),
     Kind("communication.slow_consumer", "low", "caller", True, "reconnect"),
     Kind("communication.protocol", "low", "caller", False, "none"),
     Kind("communication.room_unavailable", "medium", "dependency", True, "text_fallback reconnect"),
     Kind("communication.resume_impossible", "medium", "ours", False, "restore_session"),
+    Kind("configuration", "high", "ours", False, "none"),
     Kind("configuration.setting", "high", "ours", False, "none"),
     Kind("configuration.missing_extra", "high", "ours", False, "none"),
     Kind("configuration.unknown_model", "high", "ours", False, "none"),

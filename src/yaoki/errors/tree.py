@@ -1,139 +1,75 @@
 """The tree of errors. One class per kind; what a kind means is in `kinds.py`.
 
-    AIOrchestrationError
-    ├── ModelInferenceError
-    │   ├── ModelUnavailableError
-    │   ├── ModelTimeoutError
-    │   ├── ModelRateLimitedError
-    │   ├── ModelQuotaExceededError
-    │   ├── ModelOverloadedError
-    │   ├── ModelTruncatedError
-    │   ├── ModelMalformedError
-    │   ├── ModelEmptyError
-    │   ├── ModelFilteredError
-    │   ├── ModelOutputLimitError
-    │   ├── ModelContextOverflowError
-    │   ├── ModelAuthenticationError
-    │   ├── ModelNotFoundError
-    │   └── ModelAllFailedError
-    ├── AgentExecutionError
-    │   ├── AgentToolFailedError
-    │   ├── AgentToolTimeoutError
-    │   ├── AgentToolOutcomeUnknownError
-    │   ├── AgentToolNotFoundError
-    │   ├── AgentToolArgumentsError
-    │   ├── AgentToolLoopError
-    │   ├── AgentToolServerUnavailableError
-    │   ├── AgentTurnBudgetSpentError
-    │   ├── AgentCancelledError
-    │   └── AgentParkedError
-    ├── SessionManagementError
-    │   ├── SessionNotFoundError
-    │   ├── SessionCorruptedError
-    │   ├── SessionConflictError
-    │   ├── SessionClosedError
-    │   └── SessionStoreUnavailableError
-    ├── VoiceProcessingError
-    │   ├── VoiceRecognitionError
-    │   ├── VoiceSynthesisError
-    │   ├── VoiceUnavailableError
-    │   └── VoiceDeadAirError
-    ├── MemoryOperationError
-    │   ├── MemoryUnavailableError
-    │   └── MemoryCorruptedError
-    ├── SecurityValidationError
-    │   ├── SecurityUnauthenticatedError
-    │   ├── SecurityForbiddenError
-    │   ├── SecurityInputRejectedError
-    │   ├── SecurityToolDefinitionChangedError
-    │   └── SecurityTaintedActionError
-    ├── ResourceManagementError
-    │   ├── ResourceBreakerOpenError
-    │   ├── ResourceBulkheadFullError
-    │   ├── ResourceRateLimitError
-    │   └── ResourceOverloadedError
-    ├── CommunicationError
-    │   ├── CommunicationConnectionLostError
-    │   ├── CommunicationSlowConsumerError
-    │   ├── CommunicationProtocolError
-    │   ├── CommunicationRoomUnavailableError
-    │   └── CommunicationResumeImpossibleError
-    ├── ConfigurationError
-    │   ├── ConfigurationSettingError
-    │   ├── ConfigurationMissingExtraError
-    │   └── ConfigurationUnknownModelError
+AIOrchestrationError
+├── ModelInferenceError
+│   ├── ModelUnavailableError
+│   ├── ModelTimeoutError
+│   ├── ModelRateLimitedError
+│   ├── ModelQuotaExceededError
+│   ├── ModelOverloadedError
+│   ├── ModelTruncatedError
+│   ├── ModelMalformedError
+│   ├── ModelEmptyError
+│   ├── ModelFilteredError
+│   ├── ModelOutputLimitError
+│   ├── ModelContextOverflowError
+│   ├── ModelAuthenticationError
+│   ├── ModelNotFoundError
+│   └── ModelAllFailedError
+├── AgentExecutionError
+│   ├── AgentToolFailedError
+│   ├── AgentToolTimeoutError
+│   ├── AgentToolOutcomeUnknownError
+│   ├── AgentToolNotFoundError
+│   ├── AgentToolArgumentsError
+│   ├── AgentToolLoopError
+│   ├── AgentToolServerUnavailableError
+│   ├── AgentTurnBudgetSpentError
+│   ├── AgentCancelledError
+│   └── AgentParkedError
+├── SessionManagementError
+│   ├── SessionNotFoundError
+│   ├── SessionCorruptedError
+│   ├── SessionConflictError
+│   ├── SessionClosedError
+│   └── SessionStoreUnavailableError
+├── VoiceProcessingError
+│   ├── VoiceRecognitionError
+│   ├── VoiceSynthesisError
+│   ├── VoiceUnavailableError
+│   └── VoiceDeadAirError
+├── MemoryOperationError
+│   ├── MemoryUnavailableError
+│   └── MemoryCorruptedError
+├── SecurityValidationError
+│   ├── SecurityUnauthenticatedError
+│   ├── SecurityForbiddenError
+│   ├── SecurityInputRejectedError
+│   ├── SecurityToolDefinitionChangedError
+│   └── SecurityTaintedActionError
+├── ResourceManagementError
+│   ├── ResourceBreakerOpenError
+│   ├── ResourceBulkheadFullError
+│   ├── ResourceRateLimitedError
+│   └── ResourceOverloadedError
+├── CommunicationError
+│   ├── CommunicationConnectionLostError
+│   ├── CommunicationTimeoutError
+│   ├── CommunicationUnavailableError
+│   ├── CommunicationSlowConsumerError
+│   ├── CommunicationProtocolError
+│   ├── CommunicationRoomUnavailableError
+│   └── CommunicationResumeImpossibleError
+└── ConfigurationError
+    ├── ConfigurationSettingError
+    ├── ConfigurationMissingExtraError
+    └── ConfigurationUnknownModelError
 """
 
-from typing import Any, ClassVar
-
-from yaoki.errors.categories import AIErrorCategory, AIErrorSeverity, AIRecoveryStrategy, Fault
-from yaoki.errors.context import AIErrorContext
-from yaoki.errors.kinds import KINDS, Kind
+from yaoki.errors.root import AIOrchestrationError
 
 
-class AIOrchestrationError(Exception):
-    """Anything that Yaoki knows to have gone wrong: facts, not prose.
-
-    Attributes:
-        kind: `family.slug`, for example `model.truncated`; what programs compare.
-        retry_after_s: Seconds until another try makes sense, or None if nobody knows.
-        context: Where it happened.
-        facts: Further facts by name, safe to show: never a secret, never a user's text.
-    """
-
-    row: ClassVar[Kind] = KINDS["model.unavailable"]
-
-    def __init_subclass__(cls, kind: str | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if kind is not None:
-            cls.row = KINDS[kind]
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry_after_s: float | None = None,
-        context: AIErrorContext | None = None,
-        **facts: object,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.retry_after_s = retry_after_s
-        self.context = context or AIErrorContext()
-        self.facts = facts
-
-    @property
-    def kind(self) -> str:
-        """The kind's full name."""
-        return self.row.name
-
-    @property
-    def category(self) -> AIErrorCategory:
-        """The family."""
-        return self.row.category
-
-    @property
-    def severity(self) -> AIErrorSeverity:
-        """How much of it reaches people."""
-        return self.row.severity
-
-    @property
-    def fault(self) -> Fault:
-        """Whose fault it is."""
-        return self.row.fault
-
-    @property
-    def retryable(self) -> bool:
-        """Whether the same call may be tried again."""
-        return self.row.retryable
-
-    @property
-    def strategies(self) -> tuple[AIRecoveryStrategy, ...]:
-        """What may heal it, in order."""
-        return self.row.strategies
-
-
-class ModelInferenceError(AIOrchestrationError):
+class ModelInferenceError(AIOrchestrationError, kind="model"):
     """A model could not give a whole answer."""
 
 
@@ -142,7 +78,7 @@ class ModelUnavailableError(ModelInferenceError, kind="model.unavailable"):
 
 
 class ModelTimeoutError(ModelInferenceError, kind="model.timeout"):
-    """A first-token, idle or total deadline passed."""
+    """A deadline passed; the fact `phase` says which: first_token, idle or total."""
 
 
 class ModelRateLimitedError(ModelInferenceError, kind="model.rate_limited"):
@@ -193,7 +129,7 @@ class ModelAllFailedError(ModelInferenceError, kind="model.all_failed"):
     """No candidate of the chain could answer."""
 
 
-class AgentExecutionError(AIOrchestrationError):
+class AgentExecutionError(AIOrchestrationError, kind="agent"):
     """A turn or one of its tools failed."""
 
 
@@ -237,7 +173,7 @@ class AgentParkedError(AgentExecutionError, kind="agent.parked"):
     """The turn failed repeatedly and waits for a recovery by hand."""
 
 
-class SessionManagementError(AIOrchestrationError):
+class SessionManagementError(AIOrchestrationError, kind="session"):
     """A session cannot be used as asked."""
 
 
@@ -261,7 +197,7 @@ class SessionStoreUnavailableError(SessionManagementError, kind="session.store_u
     """The store cannot write or read."""
 
 
-class VoiceProcessingError(AIOrchestrationError):
+class VoiceProcessingError(AIOrchestrationError, kind="voice"):
     """Speech could not be heard or spoken."""
 
 
@@ -273,7 +209,7 @@ class VoiceSynthesisError(VoiceProcessingError, kind="voice.synthesis"):
     """The synthesiser failed."""
 
 
-class VoiceUnavailableError(VoiceProcessingError, kind="voice.voice_unavailable"):
+class VoiceUnavailableError(VoiceProcessingError, kind="voice.unavailable"):
     """No voice link can be had."""
 
 
@@ -281,7 +217,7 @@ class VoiceDeadAirError(VoiceProcessingError, kind="voice.dead_air"):
     """Nobody was heard for too long."""
 
 
-class MemoryOperationError(AIOrchestrationError):
+class MemoryOperationError(AIOrchestrationError, kind="memory"):
     """Long-term memory could not be used."""
 
 
@@ -293,7 +229,7 @@ class MemoryCorruptedError(MemoryOperationError, kind="memory.corrupted"):
     """A memory does not match its checksum."""
 
 
-class SecurityValidationError(AIOrchestrationError):
+class SecurityValidationError(AIOrchestrationError, kind="security"):
     """A request or an action is not allowed."""
 
 
@@ -317,7 +253,7 @@ class SecurityTaintedActionError(SecurityValidationError, kind="security.tainted
     """An action follows instructions from untrusted text."""
 
 
-class ResourceManagementError(AIOrchestrationError):
+class ResourceManagementError(AIOrchestrationError, kind="resource"):
     """Rejected before it started: safe to try elsewhere."""
 
 
@@ -329,7 +265,7 @@ class ResourceBulkheadFullError(ResourceManagementError, kind="resource.bulkhead
     """No room and no place in the queue; the call never started."""
 
 
-class ResourceRateLimitError(ResourceManagementError, kind="resource.rate_limit"):
+class ResourceRateLimitedError(ResourceManagementError, kind="resource.rate_limited"):
     """Our own rate limit; the call never started."""
 
 
@@ -337,12 +273,20 @@ class ResourceOverloadedError(ResourceManagementError, kind="resource.overloaded
     """This instance takes no new work now."""
 
 
-class CommunicationError(AIOrchestrationError):
+class CommunicationError(AIOrchestrationError, kind="communication"):
     """A link to a client or a room failed."""
 
 
 class CommunicationConnectionLostError(CommunicationError, kind="communication.connection_lost"):
     """The connection is gone; the turn goes on."""
+
+
+class CommunicationTimeoutError(CommunicationError, TimeoutError, kind="communication.timeout"):
+    """The other side did not answer in time. Also a `TimeoutError`, so that plain code can catch it."""
+
+
+class CommunicationUnavailableError(CommunicationError, kind="communication.unavailable"):
+    """The other side cannot be reached, or answers that it is down."""
 
 
 class CommunicationSlowConsumerError(CommunicationError, kind="communication.slow_consumer"):
@@ -361,7 +305,7 @@ class CommunicationResumeImpossibleError(CommunicationError, kind="communication
     """The log that the client resumes from is not this one."""
 
 
-class ConfigurationError(AIOrchestrationError):
+class ConfigurationError(AIOrchestrationError, kind="configuration"):
     """The set-up is wrong; a person must change it."""
 
 

@@ -3,6 +3,7 @@
 import re
 
 from tests.architecture.sources import ROOT, tracked
+from yaoki.settings.sections import NAMED, SINGLE
 
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 
@@ -22,3 +23,9 @@ def test_every_decision_is_listed_in_their_index() -> None:
     folder = ROOT / "docs" / "decisions"
     index = (folder / "README.md").read_text(encoding="utf-8")
     assert [path.name for path in folder.glob("[0-9]*.md") if f"({path.name})" not in index] == []
+
+
+def test_every_setting_is_described() -> None:
+    described = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    keys = {key for section in (SINGLE | NAMED).values() for key in section.model_fields}
+    assert sorted(key for key in keys if f"`{key}`" not in described) == []

@@ -20,7 +20,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     expected_to_fail = hasattr(report, "wasxfail")
     if UNDER_CI and report.skipped and not expected_to_fail:
-        _fail(report, "skipped")
+        _fail(report, "was skipped")
     elif UNDER_CI and report.passed and expected_to_fail:
         _fail(report, "passed although it was expected to fail")
     return report
@@ -30,11 +30,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
     if UNDER_CI and report.outcome == "skipped":
-        _fail(report, "skipped as a whole")
+        _fail(report, "was skipped as a whole")
     return report
 
 
 def _fail(report: pytest.TestReport | pytest.CollectReport, how: str) -> None:
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
     report.outcome = "failed"
-    report.longrepr = f"{report.nodeid} was {how}, which counts as a failure under CI: {reason or 'no reason given'}"
+    report.longrepr = f"{report.nodeid} {how}, which counts as a failure under CI: {reason or 'no reason given'}"

@@ -7,12 +7,16 @@ and are seconds.
 import re
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from yaoki.llm.chain import CandidatePolicy
+from yaoki.llm.candidates import CandidatePolicy
+from yaoki.resilience.breaker_policy import BREAKER_BREAK_S, BREAKER_THRESHOLD, BreakerPolicy
+
+if TYPE_CHECKING:
+    from yaoki.llm.local import LocalModelPolicy
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -142,6 +146,17 @@ class ModelSettings(Section):
             continuation=self.continuation,
         )
 
+    def local_policy(self) -> "LocalModelPolicy":
+        """How a `local` model's process is run."""
+        from yaoki.llm.local import LocalModelPolicy  # noqa: PLC0415 - only who runs a model pays for the import
+
+        return LocalModelPolicy(
+            path=Path(self.path) if self.path else None,
+            context_tokens=self.context_tokens,
+            threads=self.threads,
+            parallel=self.parallel,
+        )
+
 
 _LOCAL_ONLY = frozenset({"path", "context_tokens", "threads", "parallel"})
 _REMOTE_ONLY = frozenset({"base_url", "api_key_env"})
@@ -179,8 +194,12 @@ class LimitSettings(Section):
 class BreakerSettings(Section):
     """`threshold` failures in a row open the breaker for `break_s` seconds."""
 
-    threshold: Annotated[int, Field(ge=1, le=10_000)] = 5
-    break_s: Seconds = 60.0
+    threshold: Annotated[int, Field(ge=1, le=10_000)] = BREAKER_THRESHOLD
+    break_s: Seconds = BREAKER_BREAK_S
+
+    def policy(self) -> BreakerPolicy:
+        """What `resilience` makes a breaker of."""
+        return BreakerPolicy(threshold=self.threshold, break_s=self.break_s)
 
 
 class RetrySettings(Section):

@@ -1,0 +1,150 @@
+"""The commands of `yaoki`: names, options and help. Each body is one call into the module that does the work."""
+
+from typing import Annotated, NoReturn
+
+import typer
+
+from yaoki.cli import models, sessions
+from yaoki.cli.globals import ConfigOption, Globals, JsonOption, globals_of
+from yaoki.cli.outcome import EXPECTED, exit_code_of, say
+
+app = typer.Typer(
+    name="yaoki",
+    help="AI agents that survive: chat, serve and see what is going on.",
+    epilog="Begin with: yaoki doctor, then yaoki chat",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.add_typer(models.app, name="models")
+app.add_typer(sessions.app, name="sessions")
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line.
+
+    Returns:
+        The exit code: 0, 1 for a failure, 2 for wrong usage or configuration, 130 when interrupted.
+    """
+    try:
+        code = app(arguments, prog_name="yaoki", standalone_mode=False)
+    except EXPECTED as error:
+        return exit_code_of(error)
+    return code if isinstance(code, int) else 0
+
+
+@app.callback()
+def everywhere(
+    context: typer.Context,
+    config: ConfigOption = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what happens inside, and show tracebacks.")
+    ] = False,
+) -> None:
+    """Options for every command."""
+    context.obj = Globals(config=config, verbose=verbose)
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    config: ConfigOption = None,
+    json_logs: Annotated[bool, typer.Option("--json-logs", help="Log as JSON lines.")] = False,
+) -> None:
+    r"""Run the server until it is told to stop.
+
+    \b
+    Without a settings file it listens on http://127.0.0.1:8400, keeps its data in
+    ~/.local/share/yaoki and answers with the embedded model. Examples:
+
+    \b
+      yaoki serve
+      yaoki serve --config yaoki.toml
+      YAOKI_SERVER__PORT=9000 yaoki serve --json-logs
+    """
+    from yaoki.cli.serve import serve as run_server
+
+    run_server(globals_of(context, config), json_logs=json_logs)
+
+
+@app.command()
+def chat(
+    context: typer.Context,
+    config: ConfigOption = None,
+    session: Annotated[str | None, typer.Option("--session", "-s", help="Go on with this session.")] = None,
+    once: Annotated[
+        str | None, typer.Option("--once", metavar="QUESTION", help="Ask this, print the answer, end.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every event as a JSON line.")] = False,
+) -> None:
+    r"""Talk in the terminal.
+
+    \b
+    Uses the running server; starts one inside if there is none. Ctrl-C stops the answer,
+    a second one leaves; Ctrl-D leaves. Examples:
+
+    \b
+      yaoki chat
+      yaoki chat --session s_2f6c…
+      yaoki chat --once "What is the capital of France?"
+      echo "And of Spain?" | yaoki chat --session s_2f6c… --json
+
+    \b
+    With --once the exit code says whether the answer is whole: 0 it is, 1 it is not
+    (what is missing is said on the standard error), 130 interrupted.
+    """
+    from yaoki.cli.chat import ChatOptions
+    from yaoki.cli.chat import chat as talk
+
+    _exit(talk(globals_of(context, config), ChatOptions(session=session, once=once, as_json=as_json)))
+
+
+@app.command()
+def doctor(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    r"""Say what is configured, what works, and what to do about the rest.
+
+    \b
+    Exit code 0 if everything needed works, 1 if not. Examples:
+
+    \b
+      yaoki doctor
+      yaoki doctor --config examples/ollama.toml --json
+    """
+    from yaoki.cli.doctor import doctor as examine
+
+    _exit(examine(globals_of(context, config), as_json=as_json))
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    session: Annotated[str, typer.Argument(help="The session's id, or the beginning of it.")],
+    config: ConfigOption = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new events as they come.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Print a session's event log: every word, every heal, every end.
+
+    \b
+    Reads the database beside a running server without disturbing it. Examples:
+
+    \b
+      yaoki logs s_2f6c
+      yaoki logs s_2f6c --follow --json
+    """
+    from yaoki.cli.event_log import print_log
+
+    print_log(globals_of(context, config), session, follow=follow, as_json=as_json)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as version_of
+
+    say(f"yaoki {version_of('yaoki')}")
+
+
+def _exit(code: int) -> NoReturn:
+    raise typer.Exit(code)

@@ -1,0 +1,22 @@
+"""`yaoki serve`."""
+
+import logging
+import os
+
+from yaoki.cli.globals import Globals
+from yaoki.cli.logs import secret_values, set_up
+
+
+def serve(options: Globals, *, json_logs: bool) -> None:
+    """Run the server until a signal stops it.
+
+    Raises:
+        ConfigurationError: Something is wrong or missing; nothing was started.
+    """
+    settings = options.settings()
+    settings.require_all(os.environ)
+    level = logging.DEBUG if options.verbose else logging.INFO
+    set_up(json_lines=json_logs, level=level, secrets=secret_values(settings.secret_variables()))
+    from yaoki.app import serve as run  # a second of imports, only once the settings are known to be right
+
+    run(settings)

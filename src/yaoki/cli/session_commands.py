@@ -1,0 +1,104 @@
+"""The work of `yaoki sessions`."""
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import Any
+
+import typer
+
+from yaoki.cli.answer import printable
+from yaoki.cli.client import Client
+from yaoki.cli.globals import Globals
+from yaoki.cli.outcome import say, tell
+from yaoki.cli.place import running_server
+from yaoki.cli.reading import OWNER, reader, session_of
+from yaoki.sessions.transcript import Mark, Message, Transcript
+from yaoki.settings import Settings
+from yaoki.store.contract import Session
+from yaoki.store.store import open_store
+
+
+def print_sessions(options: Globals, *, limit: int, as_json: bool) -> None:
+    """One line for each session, the newest activity first."""
+    settings = options.settings()
+
+    async def work() -> list[Session]:
+        async with reader(settings) as store:
+            return await store.sessions.newest(OWNER, limit)
+
+    for session in asyncio.run(work()):
+        if as_json:
+            say(_json(asdict(session)))
+        else:
+            say(f"{session.id}  {session.updated_at:%Y-%m-%d %H:%M}  {session.status:6}  {printable(session.title)}")
+
+
+def print_session(options: Globals, beginning: str, *, as_json: bool) -> None:
+    """A session's messages, with what happened to the answers."""
+    settings = options.settings()
+
+    async def work() -> tuple[Session, Transcript]:
+        transcript = Transcript()
+        async with reader(settings) as store:
+            session = await session_of(store, beginning)
+            for stored in await store.log.read(session.id):
+                transcript.fold(stored)
+        return session, transcript
+
+    session, transcript = asyncio.run(work())
+    messages = [*transcript.messages, *transcript.waiting.values()]
+    if as_json:
+        say(_json({**asdict(session), "messages": [asdict(message) for message in messages]}))
+        return
+    say(f"{session.id}  {printable(session.title)}  ({session.agent}, {session.status})")
+    for message in messages:
+        _print_message(message)
+
+
+def erase_session(options: Globals, beginning: str, *, ask: bool) -> None:
+    """Erase a session: through the server if one runs, else in the database itself."""
+    settings = options.settings()
+    session = asyncio.run(_find(settings, beginning))
+    if ask:
+        typer.confirm(f"Erase {session.id} ({printable(session.title)}) for good?", abort=True, err=True)
+    asyncio.run(_erase(settings, session.id))
+    tell(f"{session.id} is erased")
+
+
+async def _find(settings: Settings, beginning: str) -> Session:
+    async with reader(settings) as store:
+        return await session_of(store, beginning)
+
+
+async def _erase(settings: Settings, session_id: str) -> None:
+    address = await running_server(settings)
+    if address:
+        async with Client(address) as client:
+            await client.delete_session(session_id)
+        return
+    store = await open_store(settings.store.path)
+    try:
+        await store.sessions.erase(OWNER, session_id)
+    finally:
+        await store.aclose()
+
+
+def _print_message(message: Message) -> None:
+    who = "you" if message.role == "user" else ", ".join(message.models) or "yaoki"
+    say(f"\n{who}  {message.at:%Y-%m-%d %H:%M:%S}")
+    if message.content:
+        say(printable(message.content))
+    for mark in message.marks:
+        say(f"  · {_told(mark)}")
+    if message.outcome not in (None, "completed"):
+        say(f"  · {message.outcome}{f': {message.note}' if message.note else ''}")
+
+
+def _told(mark: Mark) -> str:
+    facts = ", ".join(f"{name} {value}" for name, value in mark.facts.items() if value is not None)
+    return f"{mark.type} at character {mark.at_char}{f' ({facts})' if facts else ''}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

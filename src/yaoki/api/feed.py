@@ -1,0 +1,175 @@
+"""One reader's stream of a session: the prelude, then the log as it grows, then a word about why it ends."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator, Iterator
+
+from yaoki.api.event_ids import EventId
+from yaoki.api.event_stream import encode_event
+from yaoki.api.frames import Frame, Projection, custom, guidance_frame, snapshot
+from yaoki.api.view import View
+from yaoki.api.wiring import Services
+from yaoki.errors import AIOrchestrationError, SessionNotFoundError
+from yaoki.sessions.transcript import Transcript
+from yaoki.store.events import Guidance, Stored
+from yaoki.store.log import Tail
+
+_CHUNK_BYTES = 65_536
+_ENDS = ("RUN_FINISHED", "RUN_ERROR")
+_WAITING = b": the run has not begun\n\n"
+
+
+async def open_feed(
+    services: Services, owner: str, session_id: str, after: EventId | None, *, turn: str | None = None
+) -> "Feed":
+    """A stream of a session from a place in its log, or from the beginning.
+
+    Args:
+        after: The last frame that the reader has. If it is not in this log, the reader is told to begin anew.
+        turn: Only this turn, to its end; the run begins after `after`.
+
+    Raises:
+        SessionNotFoundError: There is no such session for this owner.
+    """
+    orchestrator = services.orchestrator
+    session = await orchestrator.session(owner, session_id)
+    place = after or EventId(orchestrator.log_id, 1, 0)
+    beyond = (place.seq, place.n) > (session.last_seq + 1, 0)
+    lost = beyond or place.log_id != orchestrator.log_id
+    if place.seq == 1 and not lost:
+        transcript = Transcript()
+    else:
+        transcript = await orchestrator.transcript(owner, session_id, upto=None if lost else place.seq - 1)
+    if lost:
+        place = EventId(orchestrator.log_id, transcript.last_seq + 1, 0)
+    return Feed(services, owner, Projection(session_id, transcript), place, lost=lost, turn=turn)
+
+
+class Feed:
+    """Reads the log at the reader's own pace and turns it into bytes. It holds a place in the log, and no queue.
+
+    A stream of one turn begins with RUN_STARTED, as AG-UI wants it; until then it is kept alive by comments.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        owner: str,
+        projection: Projection,
+        place: EventId,
+        *,
+        lost: bool,
+        turn: str | None,
+    ) -> None:
+        self._services = services
+        self._owner = owner
+        self._projection = projection
+        self._place = place
+        self._lost = lost
+        self._turn = turn
+        self._begun = turn is None
+        self._over = False
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """The stream; ends when the turn, the session or the server does. Close it when nobody reads any more."""
+        services, session_id = self._services, self._projection.session_id
+        closing = asyncio.create_task(services.closing.wait())
+        services.streams["sse"] += 1
+        try:
+            last_seq = self._projection.transcript.last_seq
+            with await services.orchestrator.tail(self._owner, session_id, last_seq) as tail:
+                if opening := self._opening():
+                    yield opening
+                while not self._over:
+                    batch = await self._next(tail, closing)
+                    if not batch and closing.done():
+                        yield self._farewell("restarting", "The server is about to restart.", "reconnect")
+                        break
+                    for chunk in self._told(batch):
+                        yield chunk
+        except SessionNotFoundError:
+            yield self._farewell("deleted", "The session was deleted.", "reload")
+        except AIOrchestrationError as error:
+            yield self._farewell(error.kind, error.message, "reconnect" if error.retryable else "reload")
+        finally:
+            closing.cancel()
+            services.streams["sse"] -= 1
+
+    def _opening(self) -> bytes:
+        """What the reader needs before the log goes on; a place inside an event is met in `_resumed`."""
+        if self._turn is not None or (self._place.n and not self._lost):
+            return b""
+        view = View(self._projection.session_id, self._projection.transcript)
+        if not self._lost:
+            return b"".join(map(encode_event, view.prelude()))
+        changed = custom("reset", {"turnId": None, "messageId": None, "reason": "log_changed"})
+        told = [encode_event(body) for body in (*view.run(), changed)]
+        told.append(encode_event(snapshot(view.messages), self._place))
+        return b"".join([*told, *map(encode_event, view.reopened())])
+
+    async def _next(self, tail: Tail, closing: asyncio.Task[bool]) -> list[Stored]:
+        """The next events; none when it is time for a heartbeat, or when the server stops and all is told."""
+        if closing.done():
+            return await tail.read(0)
+        reading = asyncio.create_task(tail.read(self._services.policy.heartbeat_s))
+        try:
+            await asyncio.wait({reading, closing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not reading.done():
+                reading.cancel()
+                await asyncio.wait({reading})
+        return [] if reading.cancelled() else reading.result()
+
+    def _told(self, batch: list[Stored]) -> Iterator[bytes]:
+        """The batch as bytes, in pieces of bounded size; a sign of life if there is nothing to tell."""
+        pieces: list[bytes] = []
+        size = 0
+        for stored in batch:
+            for piece in self._event(stored):
+                pieces.append(piece)
+                size += len(piece)
+            if size > _CHUNK_BYTES:
+                yield b"".join(pieces)
+                pieces, size = [], 0
+        if pieces:
+            yield b"".join(pieces)
+        elif not batch:
+            yield self._heartbeat()
+
+    def _event(self, stored: Stored) -> Iterator[bytes]:
+        """One event's frames for this reader."""
+        place, self._place = self._place, EventId(self._place.log_id, stored.seq + 1, 0)
+        if place.n:
+            frames = yield from self._resumed(stored, place.n)
+        else:
+            frames = self._projection.take(stored)
+        for frame in frames:
+            if self._turn in (None, frame.turn):
+                self._begun = True
+                self._over = self._turn is not None and frame.body["type"] in _ENDS
+                yield encode_event(frame.body, EventId(place.log_id, frame.seq, frame.n))
+
+    def _resumed(self, stored: Stored, seen: int) -> Generator[bytes, None, list[Frame]]:
+        """The prelude of a reader who has the first `seen` frames of an event; returns the others."""
+        view = View(self._projection.session_id, self._projection.transcript)
+        frames = self._projection.take(stored)
+        for frame in frames[:seen]:
+            view.apply(frame.body)
+        yield from map(encode_event, view.prelude())
+        return frames[seen:]
+
+    def _heartbeat(self) -> bytes:
+        if not self._begun:
+            return _WAITING
+        return encode_event(custom("heartbeat", {"everyS": self._services.policy.heartbeat_s}))
+
+    def _farewell(self, state: str, reason: str, action: str) -> bytes:
+        """The last word of a stream that ends before its time. Readers come back spread over time, not all at once."""
+        wait_s = self._services.policy.retry_after_s * (1 + self._services.rng.random())
+        guidance = Guidance(
+            state=state,
+            reason=reason,
+            action=action,
+            retry_after_s=round(wait_s, 1) if action == "reconnect" else None,
+            resume_from=str(self._place) if action == "reconnect" else None,
+        )
+        return encode_event(guidance_frame(guidance))

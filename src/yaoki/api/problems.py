@@ -1,0 +1,124 @@
+"""Every refusal as an RFC 9457 problem that names the route, the field and a remedy."""
+
+import json
+import logging
+import math
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
+
+from yaoki.api.headers import API_HEADERS
+from yaoki.errors import (
+    AIOrchestrationError,
+    CommunicationProtocolError,
+    SecurityInputRejectedError,
+    problem,
+)
+
+_log = logging.getLogger(__name__)
+_DEFAULT_RETRY_AFTER_S = 2.0
+_REMEDIES = {
+    "session.not_found": "List your sessions with GET /ai/sessions.",
+    "session.conflict": "Send a new message with a new id, or the same content with this one.",
+    "session.closed": "Create a new session with POST /ai/sessions.",
+    "session.store_unavailable": "Send the same request again after retry_after_s seconds.",
+    "resource.overloaded": "Send the same request again after retry_after_s seconds.",
+}
+_INTERNAL = {
+    "type": "about:blank",
+    "title": "Internal Server Error",
+    "status": 500,
+    "detail": "Something went wrong on our side; the server's log says what.",
+    "fault": "ours",
+    "retryable": False,
+}
+
+
+def problem_response(error: AIOrchestrationError, scope: Scope) -> Response:
+    """The answer to a request that cannot be served."""
+    document = problem(error)
+    headers: dict[str, str] = {}
+    if document["status"] in (429, 503):
+        after = document.setdefault("retry_after_s", _DEFAULT_RETRY_AFTER_S)
+        headers["retry-after"] = str(max(1, math.ceil(after)))
+    if error.kind in _REMEDIES:
+        document.setdefault("remedy", _REMEDIES[error.kind])
+    if document["status"] >= 500:
+        _log.warning("%s failed: %s (%s)", _route(scope), error.message, error.kind, extra=error.context.as_dict())
+    return _respond(document, scope, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application with a problem."""
+    for kind in (AIOrchestrationError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    match error:
+        case AIOrchestrationError():
+            return problem_response(error, request.scope)
+        case RequestValidationError():
+            return problem_response(_rejection(error), request.scope)
+        case HTTPException():
+            response = problem_response(_refusal(error, request), request.scope)
+            response.headers.update(error.headers or {})
+            return response
+        case _:  # the server logs the traceback
+            _log.error("%s failed unexpectedly: %s.", _route(request.scope), type(error).__name__)
+            return _respond(_INTERNAL, request.scope, dict(API_HEADERS))
+
+
+def _respond(document: dict[str, Any], scope: Scope, headers: dict[str, str]) -> Response:
+    content = json.dumps({**document, "route": _route(scope)}, ensure_ascii=False, default=str).encode()
+    return Response(content, document["status"], headers, "application/problem+json")
+
+
+def _route(scope: Scope) -> str:
+    """The method, and the path as the route is written; as it was sent where there is no route."""
+    route = scope.get("route")
+    return f"{scope['method']} {getattr(route, 'path', scope['path'])}"
+
+
+def _rejection(error: RequestValidationError) -> AIOrchestrationError:
+    """What is wrong with a request's fields: the first one in words, all of them as data."""
+    details = error.errors()
+    if details[0]["type"] == "json_invalid":
+        return SecurityInputRejectedError("The body is not JSON.", status=400, remedy="Send a JSON object.")
+    found = [{"in": detail["loc"][0], "field": _field(detail["loc"]), "reason": _reason(detail)} for detail in details]
+    first = found[0]
+    where = f"{first['field']!r} of the {first['in']}" if first["field"] else f"The {first['in']}"
+    return SecurityInputRejectedError(
+        f"{where} was rejected: {first['reason']}.",
+        field=first["field"] or first["in"],
+        errors=found,
+        remedy="Correct the fields that errors lists and send the request again.",
+    )
+
+
+def _field(location: tuple[Any, ...]) -> str:
+    return ".".join(str(part) for part in location[1:])
+
+
+def _reason(detail: Any) -> str:
+    reason = str(detail["msg"]).removeprefix("Value error, ")
+    return reason[:1].lower() + reason[1:]
+
+
+def _refusal(error: HTTPException, request: Request) -> AIOrchestrationError:
+    """A refusal of the framework: no such route, no such method, or a body that cannot be read."""
+    asked = f"{request.method} {request.url.path}"
+    if error.status_code == 404:
+        return CommunicationProtocolError(
+            f"There is no route {asked}.", status=404, remedy="GET /openapi.json lists the routes."
+        )
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        return CommunicationProtocolError(
+            f"{asked} is not allowed here.", status=405, remedy=f"This route takes: {allowed}."
+        )
+    return SecurityInputRejectedError(str(error.detail), status=error.status_code, remedy="Send a JSON object.")

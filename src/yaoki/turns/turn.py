@@ -138,7 +138,7 @@ class TurnRun:
         turn = self.turn
         so_far = await self._store.turns.events(turn) if turn.fence > 1 else []
         if any(isinstance(stored.event, TurnStarted) for stored in so_far):
-            resumed = TurnResumed(turn=turn.id, reason="the process that ran it had gone")
+            resumed = TurnResumed(turn=turn.id, reason="its last run had broken off")
             return so_far + await self._recorder.write(resumed)
         started = TurnStarted(turn=turn.id, agent=self._agent.name)
         return await self._recorder.write(started, messages=[told.dump(told.question(turn))])

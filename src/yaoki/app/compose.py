@@ -1,0 +1,137 @@
+"""Settings → objects, in the order in which they need each other; closed in the opposite order."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from yaoki.llm.candidates import Candidate
+from yaoki.llm.chain import Chain
+from yaoki.llm.local import LocalModel, LocalUpstream
+from yaoki.llm.upstreams import OPENAI_URL, OpenAIUpstream, openai_upstream
+from yaoki.monitoring.metrics import Metrics
+from yaoki.orchestrator import Orchestrator
+from yaoki.resilience.breaker import BreakerPolicy, CircuitBreaker
+from yaoki.resilience.notices import Notices
+from yaoki.settings import ModelSettings, Settings
+from yaoki.store.contract import Turn
+from yaoki.store.store import Store, open_store
+from yaoki.turns.local_runner import LocalRunner
+from yaoki.turns.turn import AgentPolicy, TurnRun
+
+_CHARS_PER_TOKEN = 3
+_PURGE_EVERY_S = 24 * 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Everything of one running instance."""
+
+    settings: Settings
+    store: Store
+    models: Mapping[str, LocalModel]
+    runner: LocalRunner
+    orchestrator: Orchestrator
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
+    """Build an instance, take up the turns that an earlier one left open, and close everything at the end.
+
+    Raises:
+        ConfigurationError: The database, a key or a file of a model cannot be used.
+    """
+    settings.require_all(os.environ)
+    async with AsyncExitStack() as closing:
+        store = await open_store(settings.store.path)
+        closing.push_async_callback(store.aclose)
+        notices = Notices()
+        models = {
+            name: _local_model(name, model) for name, model in settings.models.items() if model.provider == "local"
+        }
+        for model in models.values():
+            await model.start()
+            closing.push_async_callback(model.aclose)
+        candidates = {name: _candidate(name, settings, models, notices) for name in settings.models}
+        for candidate in candidates.values():
+            closing.push_async_callback(candidate.upstream.aclose)
+        agents = {name: _agent(name, settings, candidates, notices) for name in settings.agents}
+        for agent in agents.values():
+            closing.push_async_callback(agent.chain.aclose)
+
+        def begin(turn: Turn) -> TurnRun:
+            return TurnRun(turn, agents.get(turn.agent) or agents[settings.default_agent], store, notices=notices)
+
+        runner = LocalRunner(store, begin)
+        closing.push_async_callback(runner.aclose)
+        names = (settings.default_agent, *(name for name in agents if name != settings.default_agent))
+        orchestrator = Orchestrator(
+            store, runner, names, notes=lambda: {f"model {name}": model.state for name, model in models.items()}
+        )
+        metrics = Metrics(notices, breakers=[candidate.breaker for candidate in candidates.values()])
+        housekeeping = asyncio.create_task(_housekeeping(store, settings.store.keep_days), name="housekeeping")
+        closing.callback(housekeeping.cancel)
+        taken_up = await runner.start()
+        if taken_up:
+            _log.info("Going on with what an earlier run left open in %d sessions.", taken_up)
+        yield Application(settings, store, models, runner, orchestrator, metrics)
+
+
+def _local_model(name: str, model: ModelSettings) -> LocalModel:
+    return LocalModel(name, model.local_policy())
+
+
+def _candidate(name: str, settings: Settings, models: Mapping[str, LocalModel], notices: Notices) -> Candidate:
+    breaker = settings.breaker(name)
+    return Candidate(
+        name=name,
+        upstream=_upstream(settings.models[name], models.get(name)),
+        breaker=CircuitBreaker(
+            name, BreakerPolicy(threshold=breaker.threshold, break_s=breaker.break_s), notices=notices
+        ),
+        policy=settings.models[name].candidate_policy(),
+    )
+
+
+def _upstream(model: ModelSettings, local: LocalModel | None) -> OpenAIUpstream:
+    if local is not None:
+        return LocalUpstream(local, max_output_tokens=model.max_output_tokens)
+    return openai_upstream(
+        model=model.model,
+        base_url=model.base_url or OPENAI_URL,
+        api_key=os.environ.get(model.api_key_env, "") if model.api_key_env else "",
+        max_output_tokens=model.max_output_tokens,
+    )
+
+
+def _agent(name: str, settings: Settings, candidates: Mapping[str, Candidate], notices: Notices) -> AgentPolicy:
+    agent = settings.agents[name]
+    chain = [candidates[model] for model in settings.chain_of(agent.model)]
+    return AgentPolicy(
+        name=name,
+        instructions=agent.instructions,
+        chain=Chain(chain, notices=notices),
+        deadline_s=settings.limits.turn_deadline_s,
+        max_attempts=settings.limits.turn_attempts,
+        context_chars=_context_chars([settings.models[model] for model in settings.chain_of(agent.model)]),
+    )
+
+
+def _context_chars(models: list[ModelSettings]) -> int:
+    """Characters of earlier conversation that fit the smallest known window beside an answer."""
+    windows = [m.context_tokens // m.parallel - m.max_output_tokens for m in models if m.provider == "local"]
+    return max(0, min(windows, default=32_000)) * _CHARS_PER_TOKEN
+
+
+async def _housekeeping(store: Store, keep_days: int) -> None:
+    """Erase what is older than the settings keep, now and once a day."""
+    while keep_days:
+        erased = await store.sessions.purge(keep_days)
+        if erased:
+            _log.info("Erased %d sessions without activity for %d days.", erased, keep_days)
+        await asyncio.sleep(_PURGE_EVERY_S)

@@ -1,0 +1,139 @@
+"""Opening a database: created, migrated, refused, or known again."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from yaoki.errors import ConfigurationSettingError
+from yaoki.store.lock import RunnerLock, holder_of
+from yaoki.store.schema import HEAD, metadata
+from yaoki.store.store import open_store
+
+
+async def test_a_new_database_is_created_with_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "yaoki.db"
+    store = await open_store(path)
+    await store.aclose()
+    assert path.exists()
+    assert path.parent.stat().st_mode & 0o077 == 0
+
+
+async def test_the_migrations_make_just_the_tables_of_the_schema(tmp_path: Path) -> None:
+    await (await open_store(tmp_path / "y.db")).aclose()
+    engine = create_engine(f"sqlite:///{tmp_path / 'y.db'}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == HEAD
+    engine.dispose()
+
+
+async def test_the_log_keeps_its_id_over_a_clean_restart(tmp_path: Path) -> None:
+    store = await open_store(tmp_path / "y.db")
+    log_id = store.log_id
+    await store.aclose()
+    again = await open_store(tmp_path / "y.db")
+    assert again.log_id == log_id
+    await again.aclose()
+
+
+@pytest.mark.parametrize("clean, boot, kept", [("0", None, True), ("1", "another", True), ("0", "another", False)])
+async def test_the_log_gets_a_new_id_only_after_an_unclean_end_under_another_boot(
+    tmp_path: Path, clean: str, boot: str | None, kept: bool
+) -> None:
+    store = await open_store(tmp_path / "y.db")
+    log_id = store.log_id
+    await store.aclose()
+    with sqlite3.connect(tmp_path / "y.db") as connection:
+        connection.execute("UPDATE yaoki_meta SET value = ? WHERE key = 'clean'", (clean,))
+        if boot:
+            connection.execute("UPDATE yaoki_meta SET value = ? WHERE key = 'boot'", (boot,))
+    connection.close()
+    again = await open_store(tmp_path / "y.db")
+    assert (again.log_id == log_id) is kept
+    await again.aclose()
+
+
+@pytest.mark.requirement("S15")
+async def test_a_lost_database_means_another_log(tmp_path: Path) -> None:
+    store = await open_store(tmp_path / "y.db")
+    log_id = store.log_id
+    await store.aclose()
+    (tmp_path / "y.db").unlink()
+    again = await open_store(tmp_path / "y.db")
+    assert again.log_id != log_id
+    await again.aclose()
+
+
+async def test_a_second_runner_is_refused_and_told_who_holds_the_file(tmp_path: Path) -> None:
+    store = await open_store(tmp_path / "y.db")
+    with pytest.raises(ConfigurationSettingError, match=f"in use by another yaoki \\(pid {os.getpid()}\\)"):
+        await open_store(tmp_path / "y.db")
+    await store.aclose()
+    await (await open_store(tmp_path / "y.db")).aclose()
+
+
+async def test_readers_look_on_beside_a_runner(tmp_path: Path) -> None:
+    store = await open_store(tmp_path / "y.db")
+    session = await store.sessions.create("local", "chat", "default", {})
+    reader = await open_store(tmp_path / "y.db", "reader")
+    assert [found.id for found in await reader.sessions.newest("local", 10)] == [session.id]
+    with pytest.raises(ConfigurationSettingError, match="for reading only"):
+        await reader.sessions.create("local", "chat", "default", {})
+    await reader.aclose()
+    await store.aclose()
+
+
+def test_the_lock_is_free_as_soon_as_its_process_is_dead(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom yaoki.store.lock import RunnerLock\n"
+        "lock = RunnerLock(Path(sys.argv[1])); lock.acquire(); lock.note('http://127.0.0.1:1')\n"
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    database = tmp_path / "y.db"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert holder_of(database) == (holder.pid, "http://127.0.0.1:1")
+        holder.send_signal(signal.SIGKILL)
+    assert holder_of(database) is None
+    lock = RunnerLock(database)
+    lock.acquire()
+    lock.release()
+
+
+@pytest.mark.parametrize(
+    "content, reason", [(b"nonsense " * 600, "file is not a database"), (None, "is not a Yaoki database")]
+)
+async def test_a_foreign_file_is_refused_and_left_as_it_was(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    path = tmp_path / "f.db"
+    if content is not None:
+        path.write_bytes(content)
+    else:
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE mine (a)")
+        connection.commit()
+        connection.close()
+    before = path.read_bytes()
+    with pytest.raises(ConfigurationSettingError, match=reason):
+        await open_store(path)
+    assert path.read_bytes() == before
+
+
+async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    await (await open_store(tmp_path / "y.db")).aclose()
+    with sqlite3.connect(tmp_path / "y.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(ConfigurationSettingError, match="newer version of Yaoki"):
+        await open_store(tmp_path / "y.db")

@@ -1,7 +1,7 @@
 """What a stream of OpenAI chat chunks says, judged chunk by chunk. Pure: bytes in, chunks out, faults raised.
 
-A finish reason is the terminator. `[DONE]` without one is a cut; a finish without `[DONE]` is fine. After the terminator
-nothing is a fault any more.
+A finish reason is the terminator. `[DONE]` without one is a cut; a finish without `[DONE]` is fine. After the
+terminator nothing is a fault any more.
 """
 
 import json

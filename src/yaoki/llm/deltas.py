@@ -1,7 +1,7 @@
 """The small pieces that a model's answer arrives in, and what the chain says about itself between them.
 
-An `Upstream` yields only signs of life: text, reasoning, tool calls, then usage and one finish. Keep-alives, empty deltas
-and headers are not life and never become a delta.
+An `Upstream` yields only signs of life: text, reasoning, pieces of tool calls, then whole tool calls, usage and one
+finish. Keep-alives, empty deltas and headers are not life and never become a delta.
 """
 
 from collections.abc import AsyncGenerator
@@ -22,18 +22,33 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """A piece of the model's thinking: life, but not the answer."""
+    """A piece of the model's thinking: life, but not the answer. `details` is for the upstream's next request."""
 
     text: str
+    details: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallPiece:
+    """A tool call is being written: life, and nothing else. The chain never hands it out."""
+
+    chars: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One whole tool call; `arguments` is JSON text."""
+    """One whole tool call.
+
+    Attributes:
+        arguments: JSON text as the model wrote it; it may be invalid.
+        call_id: Ours, minted by the chain, since providers repeat theirs; empty from an upstream.
+        details: The upstream's own, for its next request.
+    """
 
     name: str
     arguments: str
-    provider_id: str | None = None
+    call_id: str = ""
+    details: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +66,7 @@ class Finish:
     reason: FinishReason
 
 
-Delta = Text | Reasoning | ToolCall | Usage | Finish
+Delta = Text | Reasoning | ToolCallPiece | ToolCall | Usage | Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +96,43 @@ class Restart:
     reason: str
 
 
-Item = Delta | Failover | Continuation | Restart
+Item = Text | Reasoning | ToolCall | Usage | Finish | Failover | Continuation | Restart
+
+
+@dataclass(frozen=True, slots=True)
+class HalfAnswer:
+    """The half of an answer that was shown, for the upstream that is to go on with it.
+
+    Attributes:
+        text: What was shown; never empty.
+        mode: How to ask for the rest.
+        calling: The answer was cut while it asked for a tool, so the rest is (also) that call.
+    """
+
+    text: str
+    mode: ContinuationMode
+    calling: bool = False
 
 
 class Upstream(Protocol):
     """One way to one model. `request` is opaque to the chain: each face brings its own kind."""
 
-    def stream(self, request: Any, prefix: str, mode: ContinuationMode | None) -> AsyncGenerator[Delta, None]:
-        """Answer `request`, or continue an answer that begins with `prefix`.
-
-        Args:
-            request: What the face built.
-            prefix: The answer so far; empty for a fresh answer.
-            mode: How to ask for the continuation; None for a fresh answer.
+    def stream(self, request: Any, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
+        """Answer `request`, or go on with half an answer to it.
 
         Raises:
             ModelInferenceError: Whatever went wrong, renamed. Closing the generator ends the request.
         """
         ...
 
-    def probe(self) -> AsyncGenerator[Delta, None]:
-        """Continue "The capital of France is" by prefill, to see whether this backend honours one."""
+    async def honours_prefill(self) -> bool:
+        """Ask the backend, by one short request, whether it goes on with a last message of the assistant.
+
+        Raises:
+            ModelInferenceError: Nobody knows: the request itself failed.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let the connections go."""
         ...

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from yaoki.errors import (
     AIOrchestrationError,
+    Fault,
     ModelAuthenticationError,
     ModelContextOverflowError,
     ModelInferenceError,
@@ -124,3 +125,26 @@ def _retry_after(causes: list[BaseException]) -> float | None:
             except ValueError:
                 return None
     return None
+
+
+REFUSALS = (400, 422)
+"""Statuses by which a backend says that it does not take such a request."""
+_WAITABLE = (408, 409, 425, 429)
+
+
+def is_callers(error: AIOrchestrationError) -> bool:
+    """Whether the request itself is at fault, so that the candidate must not be blamed for it."""
+    if error.fault is Fault.CALLER:
+        return True
+    status = error.facts.get("provider_status")
+    return isinstance(error, ModelMalformedError) and isinstance(status, int) and status not in _WAITABLE
+
+
+def may_retry(error: AIOrchestrationError) -> bool:
+    """Whether the same request may succeed at the same candidate a little later."""
+    return error.retryable and not is_callers(error)
+
+
+def refuses_request(error: AIOrchestrationError) -> bool:
+    """Whether the backend says that it does not take a request of this shape."""
+    return error.facts.get("provider_status") in REFUSALS

@@ -1,98 +1,78 @@
 """Where two models' halves of one answer meet.
 
-Two rules make a seam checkable. First, text is shown only up to the end of a whole word (`WordGate`), so what a
-continuation starts from is exactly what the person saw: nothing shown is ever rolled back. Second, the first characters
-of a continuation are looked at before any is shown (`Seam`): a repetition of what is already there is trimmed, a
-preamble or a fresh start is refused. A seam is decided as soon as no suspicion is left, usually with the first token.
+The first characters of a continuation are looked at before any is shown. What is there already is trimmed; what is no
+continuation is refused; everything else is joined. A seam is decided as soon as no suspicion is left, as a rule with
+the first token.
+
+    what comes                                    prefill                       instruction
+    white space first, where white space belongs  goes on: shown as it is       as below
+    the whole text again, from its beginning      trimmed                       trimmed
+    its last words again                          trimmed, if telling           trimmed
+    a preamble, then its last words               refused                       trimmed up to their end
+    a preamble, a sentence of its own             refused                       refused
+    punctuation, a small letter                   goes on, the gap put back     goes on, the gap put back
+    nothing, where there was more to say          refused                       refused
+
+White space tells much: a backend that goes on with a text continues with the blank that follows it, while one that
+begins a turn of its own does not. So a repetition right after a blank is believed to be meant ("again and again", rows
+of a table, lines of code), unless it is the whole answer from the beginning. A repetition is telling if it cannot well
+be chance: five characters, four of them different, from the start of a word.
 """
 
 import re
 
-from yaoki.llm.deltas import ContinuationMode
+from yaoki.llm.characters import UNSPACED
+from yaoki.llm.deltas import HalfAnswer
 
 ANCHOR_CHARS = 48
 """How much of the shown text an instructed continuation is asked to repeat."""
-_MAX_HELD = 24
-_MIN_OVERLAP = 5
-_WINDOW = 400
-_BOUNDARY = re.compile(r"\s+\S*\Z|(?<=[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\u3000-\u30ff])[^\s]*\Z")
-_PREAMBLES = (
-    "sure",
-    "certainly",
-    "of course",
-    "absolutely",
-    "okay",
-    "here is",
-    "here's",
-    "here are",
-    "continuing",
-    "continued",
-    "let me continue",
-    "i'll continue",
-    "i will continue",
-    "i apologize",
-    "i'm sorry",
-    "sorry",
-    "as an ai",
-    "as requested",
-    "the rest of",
-    "natürlich",
-    "gerne",
-    "voici",
-    "bien sûr",
-    "claro",
-    "por supuesto",
+MAX_HELD = 400
+"""Characters of a continuation that are held back at most while it is in doubt."""
+_TELLING_CHARS = 5
+_TELLING_KINDS = 4
+_WHOLE_CHARS = 24
+_SENTENCE_ENDS = tuple(".!?:;。！？：；…)]}\"'”’»」』`*|\n")
+_ATTACHED = tuple(".,;:!?)]}%…’”»、。，！？；：）」』")
+_QUOTES = "\"'`«“„…. \t\r\n>*"
+_PREAMBLE = re.compile(
+    r"\W{0,3}(sure|certainly|of course|absolutely|okay|ok|got it|understood|no problem|great|yes)\b[,.!:]"
+    r"|\W{0,3}(here is|here's|here are|here you|continuing|continued|let me|i'll|i will|i can|i apologi[sz]e|i'm sorry"
+    r"|sorry|my apologies|as an ai|as requested|the rest of|to continue|picking up|resuming"
+    r"|natürlich|gerne|selbstverständlich|hier ist|voici|bien sûr|désolé|claro|por supuesto|aquí"
+    r"|当然|好的|以下|もちろん|続き)",
+    re.IGNORECASE,
 )
+_LONGEST_PREAMBLE = 24
 
 
 class SeamRefusedError(Exception):
     """What came is not a continuation of what was shown."""
 
 
-class WordGate:
-    """Lets whole words through and holds back the last one until it is known to be whole.
-
-    A run without any boundary is let through after 24 characters: ideographs count as words of their own.
-    """
-
-    __slots__ = ("held", "whole")
-
-    def __init__(self) -> None:
-        self.held = ""
-        self.whole = True
-
-    def feed(self, text: str) -> str:
-        """Take received text; return what may be shown now."""
-        text = self.held + text
-        match = _BOUNDARY.search(text)
-        cut = match.start() if match else 0
-        self.whole = True
-        if len(text) - cut > _MAX_HELD and not text[cut:].isspace():
-            cut, self.whole = len(text), False
-        self.held = text[cut:]
-        return text[:cut]
-
-    def flush(self) -> str:
-        """The answer is whole: return the rest."""
-        rest, self.held = self.held, ""
-        return rest
-
-
 class Seam:
-    """Judges the beginning of a continuation of `shown`.
+    """Judges the beginning of a continuation.
 
     Args:
         shown: What the person has seen; not empty.
-        mode: A prefilled continuation should go straight on; an instructed one must first repeat the anchor.
-        gap: White space known to have followed `shown` before the cut.
+        half: How the continuation was asked for.
+        gap: White space known to have followed `shown`; None if that is not known.
         whole: Whether `shown` ends with a whole word.
+        more: What the first half went on with, unseen; only whether there was something matters.
+
+    Attributes:
+        decided: Everything fed from now on is let through.
     """
 
-    def __init__(self, shown: str, mode: ContinuationMode, gap: str = "", *, whole: bool = True) -> None:
+    __slots__ = ("_buffer", "_gap", "_half", "_more", "_shown", "_whole", "decided")
+
+    def __init__(
+        self, shown: str, half: HalfAnswer, *, gap: str | None = None, whole: bool = True, more: str = ""
+    ) -> None:
         self._shown = shown
-        self._mode = mode
-        self._gap = gap
+        self._half = half
         self._whole = whole
+        self._gap = (" " if whole and not UNSPACED.match(shown[-1]) else "") if gap is None else gap
+        self._more = bool(more.strip())
         self._buffer = ""
         self.decided = False
 
@@ -105,71 +85,141 @@ class Seam:
         if self.decided:
             return text
         self._buffer += text
-        if self._suspicious(self._buffer):
+        if len(self._buffer) < MAX_HELD and self._in_doubt(self._buffer):
             return ""
         return self._decide()
 
-    def flush(self) -> str:
+    def flush(self, *, calls: bool = False) -> str:
         """The stream is whole: decide with what there is.
+
+        Args:
+            calls: The response asks for tools, so it need not go on with the text.
 
         Raises:
             SeamRefusedError: This is no continuation.
         """
-        return "" if self.decided else self._decide()
+        if self.decided:
+            return ""
+        if self._buffer.strip():
+            return self._decide()
+        self.decided = True
+        if not calls and (self._half.calling or self._more or not self._shown.endswith(_SENTENCE_ENDS)):
+            raise SeamRefusedError("the continuation is empty where there was more to say")
+        return ""
 
-    def _suspicious(self, text: str) -> bool:
-        """Whether `text` could still turn out to be a repetition or a preamble."""
+    @property
+    def _instructed(self) -> bool:
+        return self._half.mode == "instruction"
+
+    def _goes_on(self, text: str) -> bool:
+        """Whether white space stands where a continuation, and only a continuation, has it."""
+        return not self._instructed and text[:1].isspace() and (not self._whole or bool(self._gap))
+
+    def _in_doubt(self, text: str) -> bool:
+        """Whether more of the text could turn it into a repetition or a preamble."""
         start = text.lstrip()
         if not start:
-            return len(text) < _WINDOW
-        if len(start) < min(len(self._shown), _WINDOW) and self._shown.startswith(start):
             return True
-        tail = self._shown[-_WINDOW:]
-        if any(tail[i:].startswith(start) and len(tail) - i > len(start) for i in range(len(tail))):
+        if self._shown.startswith(start) and (not self._goes_on(text) or len(self._shown) >= _WHOLE_CHARS):
             return True
-        folded = start.casefold()
-        return any(words.startswith(folded) and words != folded for words in _PREAMBLES)
+        if len(start) < _LONGEST_PREAMBLE and not self._is_word_by_word(text):
+            return True
+        if self._goes_on(text):
+            return False
+        if self._instructed:
+            return self._anchor_end(start) is None and (
+                _PREAMBLE.match(start) is not None or self._repeats_so_far(start)
+            )
+        return self._repeats_so_far(start)
+
+    def _is_word_by_word(self, text: str) -> bool:
+        """Whether a short text is innocent already: a small letter or punctuation after the right blank."""
+        start = text.lstrip()
+        return self._goes_on(text) and not start[0].isupper() and _PREAMBLE.match(start) is None
+
+    def _repeats_so_far(self, start: str) -> bool:
+        tail = self._shown[-MAX_HELD:]
+        start = start.lstrip(_QUOTES) if self._instructed else start
+        return any(tail.startswith(start, at) and len(tail) - at > len(start) for at in range(len(tail)))
 
     def _decide(self) -> str:
         self.decided = True
         text, self._buffer = self._buffer, ""
-        repeated = _repetition(self._shown, text.lstrip())
-        if repeated:
-            return text.lstrip()[repeated:]
-        if not text.strip():
+        start = text.lstrip()
+        if start.startswith(self._shown) and self._restarts(text):
+            return start[len(self._shown) :]
+        if self._goes_on(text):
+            if _is_preamble(start):
+                raise SeamRefusedError("the continuation begins with a preamble")
             return text
-        if self._mode == "instruction":
-            raise SeamRefusedError("the instructed continuation does not repeat the anchor")
-        return self._join(text)
+        end = self._anchor_end(start) if self._instructed else self._overlap(start)
+        if end:
+            return self._after(start[end:])
+        return self._join(text, start)
 
-    def _join(self, text: str) -> str:
-        if text[0].isspace() or not self._whole:
-            return text
-        if text.casefold().startswith(_PREAMBLES):
+    def _restarts(self, text: str) -> bool:
+        if not self._goes_on(text):
+            return len(set(self._shown)) > 1
+        return len(self._shown) >= _WHOLE_CHARS and len(set(self._shown)) >= _TELLING_KINDS
+
+    def _anchor_end(self, start: str) -> int | None:
+        """Where the repeated last words end in an instructed continuation; None if they are not there (yet)."""
+        anchor = anchor_of(self._shown)
+        at = start.find(anchor)
+        if at >= 0 and (at <= 3 or _is_telling(anchor)):
+            return at + len(anchor)
+        bare = start.lstrip(_QUOTES)
+        overlap = self._overlap(bare)
+        return len(start) - len(bare) + overlap if overlap and len(bare) > overlap else None
+
+    def _overlap(self, text: str) -> int:
+        """How many characters at the beginning of `text` repeat the end of what was shown, from a word's start."""
+        shown = self._shown
+        for size in range(min(len(shown), len(text), MAX_HELD), _TELLING_CHARS - 1, -1):
+            begins = size == len(shown) or _is_edge(shown[-size - 1], shown[-size])
+            ends = size == len(text) or not self._whole or _is_edge(text[size - 1], text[size])
+            if begins and ends and shown.endswith(text[:size]) and _is_telling(text[:size]):
+                return size
+        return 0
+
+    def _after(self, rest: str) -> str:
+        """What follows a repetition; quotes that a model put around it go."""
+        rest = rest.lstrip('"”»`…') if self._instructed else rest
+        return self._with_gap(rest)
+
+    def _join(self, text: str, start: str) -> str:
+        if self._half.calling:
+            raise SeamRefusedError("a tool call was asked for, and a text came")
+        if _is_preamble(start):
             raise SeamRefusedError("the continuation begins with a preamble")
-        if not text[0].isalnum():
-            return text
-        ended = self._shown[-1] in ".!?:;\n"
-        if text[0].isupper() and not ended:
+        sentence_ended = self._shown.endswith(_SENTENCE_ENDS)
+        if self._whole and not sentence_ended and (start[0].isupper() or start[0] == "#"):
             raise SeamRefusedError("the continuation begins a sentence of its own")
-        return (self._gap or " ") + text
+        if self._instructed and (sentence_ended or not (start[0].islower() or start[0] in _ATTACHED)):
+            raise SeamRefusedError("the instructed continuation does not repeat the last words")
+        return self._with_gap(text)
 
-
-def _repetition(shown: str, text: str) -> int:
-    """How many characters at the start of `text` repeat `shown`: all of it, or its end from a word's start."""
-    if text.startswith(shown[:_WINDOW]):
-        return len(shown) if text.startswith(shown) else 0
-    longest = min(len(shown), len(text), _WINDOW)
-    for size in range(longest, _MIN_OVERLAP - 1, -1):
-        begins_word = size == len(shown) or not (shown[-size - 1].isalnum() and shown[-size].isalnum())
-        ends_word = size == len(text) or not text[size].isalnum()
-        if begins_word and ends_word and shown.endswith(text[:size]):
-            return size
-    return 0
+    def _with_gap(self, text: str) -> str:
+        if not text or text[0].isspace() or not self._whole or text[0] in _ATTACHED:
+            return text
+        return self._gap + text
 
 
 def anchor_of(shown: str) -> str:
     """The last words of `shown` that an instructed continuation has to begin with."""
-    tail = shown[-ANCHOR_CHARS:]
+    tail = shown.rstrip()[-ANCHOR_CHARS:]
     space = tail.find(" ")
-    return tail if len(tail) == len(shown) or space < 0 else tail[space + 1 :]
+    return tail if len(tail) == len(shown.rstrip()) or space < 0 else tail[space + 1 :]
+
+
+def _is_preamble(start: str) -> bool:
+    return _PREAMBLE.match(start) is not None
+
+
+def _is_edge(before: str, after: str) -> bool:
+    """Whether a word may begin or end between two characters."""
+    return not (before.isalnum() and after.isalnum()) or bool(UNSPACED.match(before) or UNSPACED.match(after))
+
+
+def _is_telling(text: str) -> bool:
+    return len(text) >= _TELLING_CHARS and len(set(text) - {" ", "\n", "\t"}) >= _TELLING_KINDS

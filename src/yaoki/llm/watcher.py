@@ -1,8 +1,8 @@
 """The watcher under a provider's SDK: an HTTP transport that judges streaming bodies while they pass.
 
-It raises our own errors where the SDK would call half an answer a success, ends a stream once its terminator and usage are
-in, caps what will not end, and merges text that comes in bursts into one chunk about every 30 ms (the first at once),
-since the SDK spends far more on a chunk than we do. Deadlines are not here: the chain has them, for every provider.
+It raises our own errors where the SDK would call half an answer a success, ends a stream once its terminator and usage
+are in, caps what will not end, and merges text that comes in bursts into one chunk about every 30 ms (the first at
+once), since the SDK spends far more on a chunk than we do. Deadlines are not here: the chain has them, for all.
 """
 
 import asyncio

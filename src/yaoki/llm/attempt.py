@@ -1,0 +1,220 @@
+"""One candidate's try at an answer, or at the rest of one.
+
+Text goes through the word gate, so that only whole words are shown; a continuation goes through the seam first. Tool
+calls, usage and the finish are held until the response is proven good. Whatever ends the attempt, its stake in the
+breaker is settled once and its request is closed.
+"""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from yaoki.errors import AIOrchestrationError, ModelEmptyError, ModelOutputLimitError, ModelTruncatedError
+from yaoki.llm.budget import TurnBudget
+from yaoki.llm.candidates import Candidate
+from yaoki.llm.deltas import (
+    Continuation,
+    Delta,
+    Finish,
+    HalfAnswer,
+    Item,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolCallPiece,
+    Usage,
+)
+from yaoki.llm.output_guard import OutputGuard
+from yaoki.llm.reader import Reader, Stragglers
+from yaoki.llm.seam import Seam
+from yaoki.llm.word_gate import WordGate
+
+
+@dataclass(slots=True)
+class Answer:
+    """The one answer that the attempts write together.
+
+    Attributes:
+        shown: The text that a person has seen.
+        lost: What was received after it and never shown.
+        whole: Whether `shown` ends with a whole word.
+        calling: The last attempt was cut while it wrote a tool call.
+        restarted: Whether what was shown has been declared void once.
+    """
+
+    shown: str = ""
+    lost: str = ""
+    whole: bool = True
+    calling: bool = False
+    restarted: bool = False
+
+    def start_over(self) -> None:
+        """What was shown is void."""
+        self.shown = self.lost = ""
+        self.whole, self.calling, self.restarted = True, False, True
+
+    def gap(self) -> str | None:
+        """The white space known to have followed `shown`; None if nothing is known."""
+        return self.lost[: len(self.lost) - len(self.lost.lstrip())] if self.lost else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What every attempt at one answer is given.
+
+    Attributes:
+        request: Opaque; handed to the upstream.
+        hold_text: Show nothing before the answer is whole.
+    """
+
+    request: Any
+    budget: TurnBudget
+    hold_text: bool
+    stragglers: Stragglers
+
+
+@dataclass(slots=True)
+class _Response:
+    """What one response has brought so far and is not handed out yet."""
+
+    text: str = ""
+    calls: list[ToolCall] = field(default_factory=list[ToolCall])
+    usage: Usage | None = None
+    finish: Finish | None = None
+    calling: bool = False
+
+
+class Attempt:
+    """One try; `items` may be iterated once.
+
+    Attributes:
+        first_token_s: Seconds from the request to the first sign of life; None before it.
+        excess: The response was ended by us, for this reason; the answer stands all the same.
+        done: The answer is whole.
+    """
+
+    def __init__(self, candidate: Candidate, task: Task, answer: Answer, half: HalfAnswer | None) -> None:
+        self.first_token_s: float | None = None
+        self.excess: ModelOutputLimitError | None = None
+        self.done = False
+        self._candidate = candidate
+        self._task = task
+        self._answer = answer
+        self._half = half
+        self._gate = WordGate()
+        self._seam = Seam(answer.shown, half, gap=answer.gap(), whole=answer.whole, more=answer.lost) if half else None
+        self._response = _Response()
+        self._guard = OutputGuard(candidate.policy.max_output_tokens, shown=not task.hold_text)
+
+    async def items(self) -> AsyncGenerator[Item, None]:
+        """The attempt's part of the answer, ending with its `Finish`.
+
+        Raises:
+            SeamRefusedError: It is no continuation of what was shown.
+            ModelInferenceError: Anything else that went wrong.
+        """
+        stake = self._candidate.admit()
+        try:
+            async with aclosing(self._stream()) as items:
+                async for item in items:
+                    yield item
+            if self.excess is None:
+                stake.won()
+            else:
+                stake.lost(self.excess)
+        except AIOrchestrationError as error:
+            self._leave()
+            stake.lost(error)
+            raise
+        finally:
+            stake.void()
+        for item in self._rest():
+            yield item
+        self.done = True
+
+    async def _stream(self) -> AsyncGenerator[Item, None]:
+        candidate, budget = self._candidate, self._task.budget
+        deltas = candidate.upstream.stream(self._task.request, self._half)
+        async with Reader(deltas, candidate.policy, budget.remaining_s, self._task.stragglers) as reader:
+            async for delta in reader:
+                if self.first_token_s is None:
+                    self.first_token_s = reader.first_token_s
+                for item in self._take(delta):
+                    yield item
+                if self._response.finish is not None:
+                    break
+        self._judge()
+
+    def _take(self, delta: Delta) -> Iterator[Item]:
+        """What may be handed out now that `delta` has come."""
+        response = self._response
+        match delta:
+            case Text():
+                yield from self._show(delta.text)
+            case Reasoning():
+                yield delta
+            case ToolCallPiece():
+                response.calling = True
+            case ToolCall():
+                response.calls.append(delta)
+            case Usage():
+                response.usage = delta
+            case Finish():
+                response.finish = delta
+        excess = self._guard.excess(delta)
+        if excess is not None and response.finish is None:
+            self.excess = ModelOutputLimitError("The answer would not end.", fault=excess)
+            response.finish = Finish("length")
+
+    def _show(self, text: str) -> Iterator[Item]:
+        if self._seam is not None:
+            text = self._seam.feed(text)
+            if self._seam.decided:
+                yield from self._joined()
+        text = self._gate.feed(text)
+        if self._task.hold_text:
+            self._response.text += text
+        elif text:
+            self._answer.shown += text
+            yield Text(text, self._candidate.name)
+
+    def _joined(self) -> Iterator[Item]:
+        self._seam = None
+        if self._half is not None:
+            yield Continuation(self._candidate.name, self._half.mode, len(self._answer.lost))
+            self._answer.lost = ""
+
+    def _judge(self) -> None:
+        """The stream has ended: is it an answer?"""
+        response, answer = self._response, self._answer
+        if response.finish is None:
+            raise ModelTruncatedError("The stream ended without a finish reason.", fault="cut")
+        if self._seam is not None:
+            response.text += self._gate.feed(self._seam.flush(calls=bool(response.calls)))
+        response.text += self._gate.flush()
+        empty = not (answer.shown + response.text).strip() and not response.calls
+        if empty and response.finish.reason in ("stop", "tool_calls"):
+            raise ModelEmptyError("The model gave an empty answer.", fault="empty")
+
+    def _rest(self) -> Iterator[Item]:
+        """What was held, now that the response is proven good."""
+        response, answer = self._response, self._answer
+        if self._seam is not None:
+            yield from self._joined()
+        if response.text:
+            answer.shown += response.text
+            yield Text(response.text, self._candidate.name)
+        yield from response.calls
+        if response.usage is not None:
+            self._task.budget.add_usage(response.usage.input_tokens, response.usage.output_tokens)
+            yield response.usage
+        if response.finish is not None:
+            yield response.finish
+
+    def _leave(self) -> None:
+        """The attempt has failed: what the next one has to know."""
+        answer = self._answer
+        answer.calling = self._response.calling or (answer.calling and self._seam is not None)
+        if self._seam is None and not self._task.hold_text:
+            answer.lost, answer.whole = self._gate.held, self._gate.whole

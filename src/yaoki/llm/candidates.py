@@ -1,0 +1,176 @@
+"""A candidate: one model that may answer, and what the process remembers about it between requests."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Literal
+
+from yaoki.errors import AIOrchestrationError, ConfigurationSettingError
+from yaoki.llm.deltas import ContinuationMode, Upstream
+from yaoki.llm.failures import is_callers
+from yaoki.resilience.breaker import CircuitBreaker, Permit
+from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
+
+Continuations = Literal["auto", "prefill", "instruction", "off"]
+
+PANIC_AT_ONCE = 2
+"""How many requests at a time may go to a candidate that its breaker refuses, when nothing better is left."""
+PROBE_S = 2.0
+"""Seconds that a half answer waits to learn whether a backend honours a prefill."""
+_PARK_S = {"model.quota_exceeded": 300.0, "model.authentication": 60.0, "model.not_found": 60.0}
+_LONGEST_REST_S = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidatePolicy:
+    """What is expected of one candidate.
+
+    Attributes:
+        first_token_timeout_s: Seconds until the first sign of life, above 0.
+        idle_timeout_s: Seconds between two signs of life, above 0.
+        max_output_tokens: Where an answer is ended, and said to be; at least 1.
+        continuation: prefill, instruction, off, or auto: prefill where a probe shows that it is honoured.
+    """
+
+    first_token_timeout_s: float = 10.0
+    idle_timeout_s: float = 5.0
+    max_output_tokens: int = 4096
+    continuation: Continuations = "auto"
+
+    def __post_init__(self) -> None:
+        if min(self.first_token_timeout_s, self.idle_timeout_s) <= 0 or self.max_output_tokens < 1:
+            raise ConfigurationSettingError("A candidate's timeouts and its output limit must be above 0.")
+
+
+class Candidate:
+    """One model that may answer. Lives as long as the process.
+
+    Args:
+        name: Unique in its chain; what people and metrics see.
+        upstream: The way to the model.
+        breaker: Its memory of failures; only this candidate uses it.
+        policy: What is expected of it.
+        clock: Where durations come from.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        upstream: Upstream,
+        breaker: CircuitBreaker,
+        policy: CandidatePolicy | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.name = name
+        self.upstream = upstream
+        self.breaker = breaker
+        self.policy = policy or CandidatePolicy()
+        self._clock = clock
+        self._honours_prefill: bool | None = None
+        self._probing = asyncio.Lock()
+        self._rests_until = 0.0
+        self._panicking = 0
+
+    def __repr__(self) -> str:
+        return f"<Candidate {self.name} {self.breaker!r} rest={self.rest_s:g} s prefill={self._honours_prefill}>"
+
+    @property
+    def rest_s(self) -> float:
+        """Seconds that it asked to be left alone for, or that its key is parked for; 0.0 if it is neither."""
+        return max(0.0, self._rests_until - self._clock.monotonic())
+
+    @property
+    def healthy(self) -> bool:
+        """Whether a request may go to it without a second thought."""
+        return self.rest_s == 0.0 and self.breaker.admits
+
+    @property
+    def bearable(self) -> bool:
+        """Whether a request may go to it when nothing is healthy: few at a time, and never one held open by hand."""
+        return self._panicking < PANIC_AT_ONCE and self.breaker.state != "isolated"
+
+    def admit(self) -> "Stake":
+        """Start an attempt, past an open breaker too: the chain only asks for that when nothing better is left."""
+        return Stake(self, self.breaker.admit() if self.breaker.admits else None)
+
+    async def continuation_mode(self) -> ContinuationMode | None:
+        """How to ask it to go on with half an answer; None if it should not be asked.
+
+        Under `auto` a backend that is not known yet is probed, for at most `PROBE_S`; nothing learnt means
+        `instruction`, this time.
+        """
+        match self.policy.continuation:
+            case "off":
+                return None
+            case "auto":
+                await self.learn(PROBE_S)
+                return "prefill" if self._honours_prefill else "instruction"
+            case fixed:
+                return fixed
+
+    async def learn(self, timeout_s: float) -> None:
+        """Find out whether the backend honours a prefill, unless that is known or of no use."""
+        if self.policy.continuation != "auto" or self._honours_prefill is not None:
+            return
+        try:
+            async with asyncio.timeout(timeout_s), self._probing:
+                if self._honours_prefill is None:
+                    self._honours_prefill = await self.upstream.honours_prefill()
+        except (AIOrchestrationError, TimeoutError):
+            return
+
+    def refuse_prefill(self) -> bool:
+        """The backend refused a prefill. Returns whether another way of asking is left."""
+        self._honours_prefill = False
+        return self.policy.continuation == "auto"
+
+    def rest(self, error: AIOrchestrationError) -> None:
+        """Leave it alone for as long as `error` asks, or until a person may have mended key, quota or name."""
+        rest_s = min(_LONGEST_REST_S, error.retry_after_s or _PARK_S.get(error.kind, 0.0))
+        self._rests_until = max(self._rests_until, self._clock.monotonic() + rest_s)
+
+    def count_panic(self, change: int) -> None:
+        """One attempt past the breaker more or less."""
+        self._panicking += change
+
+
+class Stake:
+    """The breaker's permit for one attempt; settled exactly once, later settlements are dropped."""
+
+    __slots__ = ("_candidate", "_permit", "_settled")
+
+    def __init__(self, candidate: Candidate, permit: Permit | None) -> None:
+        self._candidate = candidate
+        self._permit = permit
+        self._settled = False
+        if permit is None:
+            candidate.count_panic(1)
+
+    def won(self) -> None:
+        """The candidate answered."""
+        permit = self._settle()
+        if permit is not None:
+            permit.succeeded()
+
+    def lost(self, error: AIOrchestrationError) -> None:
+        """The candidate failed; an error of the caller's says nothing about it."""
+        self._candidate.rest(error)
+        permit = self._settle()
+        if permit is not None and is_callers(error):
+            permit.ignored()
+        elif permit is not None:
+            permit.failed()
+
+    def void(self) -> None:
+        """Cancelled, or nothing was learnt about the candidate."""
+        permit = self._settle()
+        if permit is not None:
+            permit.ignored()
+
+    def _settle(self) -> Permit | None:
+        if self._settled:
+            return None
+        self._settled = True
+        if self._permit is None:
+            self._candidate.count_panic(-1)
+        return self._permit

@@ -1,0 +1,38 @@
+"""What the chain tells whoever listens, for metrics and alerts. A notice never carries text of a conversation."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Phase = Literal["before_first_token", "mid_stream"]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """One candidate could not answer.
+
+    Attributes:
+        model: The candidate's name.
+        kind: The error's kind, for example `model.truncated`.
+        fault: What exactly was seen, for example `cut_done` or `idle`; the kind again where nothing finer is known.
+    """
+
+    model: str
+    kind: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailedOver:
+    """The chain left one candidate for another; a retry of the same candidate is none."""
+
+    from_model: str
+    to_model: str
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class FirstToken:
+    """A candidate gave its first sign of life `seconds` after it was asked."""
+
+    model: str
+    seconds: float

@@ -1,0 +1,233 @@
+"""Any pydantic-ai model as an upstream of the chain.
+
+The chain judges a stream by its terminator. Where a watcher sits under the provider's SDK, a cut is raised there,
+before the SDK can call it a success; elsewhere pydantic-ai's own word is all there is, and the upstream is unverified.
+"""
+
+import math
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx2
+from pydantic_ai.exceptions import AgentRunError, UserError
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+    ToolCallPart,
+    ToolCallPartDelta,
+    UserPromptPart,
+)
+from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.settings import ModelSettings
+
+from yaoki.errors import ModelInferenceError, ModelTruncatedError
+from yaoki.llm.deltas import (
+    Delta,
+    Finish,
+    FinishReason,
+    HalfAnswer,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolCallPiece,
+    Usage,
+)
+from yaoki.llm.failures import refuses_request, rename
+from yaoki.llm.seam import anchor_of
+
+_FINISH: dict[str, FinishReason] = {"tool_call": "tool_calls", "length": "length", "content_filter": "content_filter"}
+_FOREIGN = (AgentRunError, UserError, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
+_PROBE_QUESTION = "What is the capital of France? Answer in one whole sentence."
+_PROBE_PREFIX = "The capital of France is"
+_PROBE_TOKENS = 4
+PLAIN_PREFILL: dict[str, Any] = {}
+VLLM_PREFILL: dict[str, Any] = {"continue_final_message": True, "add_generation_prompt": False}
+"""Fields of the request body by which vLLM and its kin go on with the last message instead of beginning another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """What pydantic-ai asks a model, kept as it came: every candidate prepares it for itself."""
+
+    messages: Sequence[ModelMessage]
+    parameters: ModelRequestParameters
+    settings: ModelSettings | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThinkingDetails:
+    """What a provider wants back with its model's reasoning; `key` tells the parts of all streams apart."""
+
+    key: object
+    id: str | None = None
+    signature: str | None = None
+    provider_name: str | None = None
+    provider_details: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallDetails:
+    """What a provider wants back with a tool call."""
+
+    provider_name: str | None = None
+    provider_details: dict[str, Any] | None = None
+
+
+class PydanticUpstream:
+    """Streams one pydantic-ai model.
+
+    Args:
+        model: Its SDK's own retries must be off: only the chain retries.
+        max_output_tokens: Asked of the provider; a request's own, lower `max_tokens` wins.
+        verified: A watcher sits under the SDK, so a cut cannot pass for a success.
+
+    Attributes:
+        verified: As given. An unverified upstream is trusted to report its own cuts.
+    """
+
+    def __init__(self, model: Model, *, max_output_tokens: int = 4096, verified: bool = False) -> None:
+        self.model = model
+        self.verified = verified
+        self._max_output_tokens = max_output_tokens
+        self._prefill_body = PLAIN_PREFILL
+
+    async def stream(self, request: ChatRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
+        """Answer, or go on with half an answer. See `Upstream.stream`."""
+        body = self._prefill_body if half is not None and half.mode == "prefill" else PLAIN_PREFILL
+        settings = self._settings(request.settings, self._max_output_tokens, body)
+        messages = [*request.messages, *(_continued(half) if half else ())]
+        async with aclosing(self._deltas(messages, settings, request.parameters)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    async def honours_prefill(self) -> bool:
+        """See `Upstream.honours_prefill`. Tries the plain way and vLLM's, and remembers which one works."""
+        for body in (PLAIN_PREFILL, VLLM_PREFILL):
+            try:
+                if await self._goes_on(body):
+                    self._prefill_body = body
+                    return True
+            except ModelInferenceError as error:
+                if not refuses_request(error):
+                    raise
+        return False
+
+    async def aclose(self) -> None:
+        """Nothing of its own: whoever made the model's client closes it."""
+
+    async def _goes_on(self, body: dict[str, Any]) -> bool:
+        """Whether the backend continues the sentence instead of beginning one."""
+        messages: list[ModelMessage] = [
+            ModelRequest(parts=[UserPromptPart(_PROBE_QUESTION)]),
+            ModelResponse(parts=[TextPart(_PROBE_PREFIX)]),
+        ]
+        settings = self._settings(None, _PROBE_TOKENS, body)
+        text = ""
+        async with aclosing(self._deltas(messages, settings, ModelRequestParameters())) as deltas:
+            async for delta in deltas:
+                text += delta.text if isinstance(delta, Text) else ""
+        return text.lstrip().startswith("Paris")
+
+    def _settings(self, asked: ModelSettings | None, max_tokens: int, body: dict[str, Any]) -> ModelSettings:
+        settings: dict[str, Any] = dict(asked or {})
+        settings["max_tokens"] = min(settings.get("max_tokens") or math.inf, max_tokens)
+        if body:
+            settings["extra_body"] = {**cast("dict[str, Any]", settings.get("extra_body") or {}), **body}
+        return cast("ModelSettings", settings)
+
+    async def _deltas(
+        self, messages: list[ModelMessage], settings: ModelSettings, parameters: ModelRequestParameters
+    ) -> AsyncGenerator[Delta, None]:
+        stream_key = object()
+        try:
+            prepared = self.model.prepare_messages(messages, parameters)
+            async with self.model.request_stream(prepared, settings, parameters) as response:
+                async for event in response:
+                    delta = _delta_of(event, stream_key)
+                    if delta is not None:
+                        yield delta
+                for delta in _ending(response):
+                    yield delta
+        except _FOREIGN as error:
+            known = rename(error)
+            if known is None:
+                raise
+            raise known from error
+
+
+def _continued(half: HalfAnswer) -> Iterator[ModelMessage]:
+    """The messages that ask for the rest of an answer."""
+    yield ModelResponse(parts=[TextPart(half.text.rstrip())])
+    if half.mode == "instruction":
+        yield ModelRequest(parts=[UserPromptPart(_instruction(half))])
+
+
+def _instruction(half: HalfAnswer) -> str:
+    if half.calling:
+        return (
+            "The connection was cut while you were calling a tool, after the text above had reached me. "
+            "Make the same tool call again now. Write no text: neither what is above nor anything about the cut."
+        )
+    return (
+        "The connection was cut in the middle of your answer; the text above is all that reached me. Go on exactly "
+        "where it stops. Begin by repeating its last words, character for character:\n"
+        f"{anchor_of(half.text)}\n"
+        "Then write on to the end, as if nothing had happened: no greeting, no apology, no word about the cut."
+    )
+
+
+def _delta_of(event: object, stream_key: object) -> Delta | None:
+    """The sign of life in a pydantic-ai event, if there is one."""
+    match event:
+        case PartDeltaEvent(delta=TextPartDelta(content_delta=text)) | PartStartEvent(part=TextPart(content=text)):
+            return Text(text) if text else None
+        case PartDeltaEvent(delta=ToolCallPartDelta(args_delta=arguments)):
+            return ToolCallPiece(len(str(arguments or "")))
+        case PartStartEvent(part=ToolCallPart(args=arguments)):
+            return ToolCallPiece(len(str(arguments or "")))
+        case PartDeltaEvent(delta=ThinkingPartDelta() as delta):
+            details = ThinkingDetails(
+                key=(stream_key, event.index),
+                signature=delta.signature_delta,
+                provider_name=delta.provider_name,
+                provider_details=delta.provider_details,
+            )
+            return Reasoning(delta.content_delta or "", details)
+        case PartStartEvent(part=ThinkingPart() as part):
+            details = ThinkingDetails(
+                key=(stream_key, event.index),
+                id=part.id,
+                signature=part.signature,
+                provider_name=part.provider_name,
+                provider_details=part.provider_details,
+            )
+            return Reasoning(part.content, details)
+        case _:
+            return None
+
+
+def _ending(response: StreamedResponse) -> Iterator[Delta]:
+    """What is only known once the stream has ended: whole tool calls, usage, the terminator.
+
+    Raises:
+        ModelTruncatedError: pydantic-ai itself says that the stream did not end.
+    """
+    whole = response.get()
+    if whole.finish_reason is None or whole.state != "complete":
+        raise ModelTruncatedError("The stream ended without a finish reason.", fault="cut")
+    for part in whole.parts:
+        if isinstance(part, ToolCallPart):
+            details = CallDetails(provider_name=part.provider_name, provider_details=part.provider_details)
+            yield ToolCall(part.tool_name, part.args_as_json_str(), details=details)
+    if whole.usage.input_tokens or whole.usage.output_tokens:
+        yield Usage(whole.usage.input_tokens, whole.usage.output_tokens)
+    yield Finish(_FINISH.get(whole.finish_reason, "stop"))

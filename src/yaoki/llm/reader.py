@@ -1,0 +1,169 @@
+"""Reads an upstream in a task of its own, under deadlines that only life extends.
+
+One task and one armed timer per stream, not a timeout per token: the timer looks, when it fires, how long ago the last
+sign of life was, and is armed again for the rest. Neighbouring pieces of text that came while nobody looked are handed
+out as one. A deadline that fires does not wait for a request that will not close: the task is cancelled and left to
+`Stragglers`, which owns it until it has ended.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self
+
+from yaoki.errors import ModelTimeoutError
+from yaoki.llm.candidates import CandidatePolicy
+from yaoki.llm.deltas import Delta, Text
+from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
+
+_MAX_QUEUED = 256
+_GRACE_S = 0.05
+"""Seconds that a healthy request gets to close before the answer goes on without it."""
+
+
+class Stragglers:
+    """Owns requests that are being closed after everybody has stopped waiting for them."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def adopt(self, task: asyncio.Task[None]) -> None:
+        """Keep a cancelled task until it has ended."""
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def aclose(self, timeout_s: float = 1.0) -> None:
+        """Wait for the last of them, at most `timeout_s` seconds."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: whatever a closing request had to say, nobody waits for it any more
+
+
+class Reader:
+    """The deltas of one request, in order, as an async iterator; use it as a context, so that the request is closed.
+
+    Args:
+        deltas: Closed by the reader.
+        policy: Its first-token and idle timeouts count from one sign of life to the next.
+        total_s: Seconds that the whole request may take.
+        stragglers: Who takes over a request that will not close.
+
+    Attributes:
+        first_token_s: Seconds from the request to the first sign of life; None before it.
+    """
+
+    def __init__(
+        self,
+        deltas: AsyncGenerator[Delta, None],
+        policy: CandidatePolicy,
+        total_s: float,
+        stragglers: Stragglers,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._clock = clock
+        self._stragglers = stragglers
+        self._queue: deque[Delta] = deque()
+        self._room = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
+        self._idle_s = policy.idle_timeout_s
+        self._limit_s, self._phase = policy.first_token_timeout_s, "first_token"
+        self._started = self._life = clock.monotonic()
+        self._end = self._started + total_s
+        self.first_token_s: float | None = None
+        self._timer = self._loop.call_later(min(self._limit_s, total_s), self._look)
+        self._task = self._loop.create_task(self._pump(deltas))
+        self._task.add_done_callback(self._wake)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        task = self._task
+        if task.done():
+            return
+        if error is not None:
+            task.cancel()
+        self._stragglers.adopt(task)
+        try:
+            await asyncio.wait({task}, timeout=_GRACE_S)
+        finally:
+            task.cancel()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Delta:
+        """The next delta.
+
+        Raises:
+            ModelTimeoutError: No sign of life in time; `facts["fault"]` is first_token, idle or total.
+            ModelInferenceError: Whatever the upstream raised.
+        """
+        queue = self._queue
+        while not queue:
+            if self._task.done():
+                self._task.result()
+                raise StopAsyncIteration
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        delta = queue.popleft()
+        if type(delta) is Text and queue and type(queue[0]) is Text:
+            pieces = [delta.text]
+            while queue and type(piece := queue[0]) is Text:
+                pieces.append(piece.text)
+                queue.popleft()
+            delta = Text("".join(pieces))
+        self._room.set()
+        return delta
+
+    async def _pump(self, deltas: AsyncGenerator[Delta, None]) -> None:
+        async with aclosing(deltas):
+            async for delta in deltas:
+                self._life = self._clock.monotonic()
+                if self.first_token_s is None:
+                    self.first_token_s = self._life - self._started
+                    self._limit_s, self._phase = self._idle_s, "idle"
+                self._queue.append(delta)
+                self._wake()
+                if len(self._queue) >= _MAX_QUEUED:
+                    await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        """The consumer is slow: that is not the upstream's silence."""
+        while len(self._queue) >= _MAX_QUEUED:
+            self._room.clear()
+            await self._room.wait()
+        self._life = self._clock.monotonic()
+
+    def _wake(self, _: object = None) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _look(self) -> None:
+        """The timer fired: fail whoever waits in vain, or look again when the deadline is due."""
+        now = self._clock.monotonic()
+        due = min(self._life + self._limit_s, self._end)
+        if now < due or self._waiter is None:
+            self._timer = self._loop.call_later(max(due - now, _GRACE_S), self._look)
+        elif not self._waiter.done():
+            phase = "total" if self._end <= now else self._phase
+            silent_s = now - self._life
+            self._waiter.set_exception(
+                ModelTimeoutError(f"The model gave no sign of life for {silent_s:.1f} s ({phase}).", fault=phase)
+            )

@@ -1,0 +1,110 @@
+"""Which candidate is tried next. Pure: no clock, no waiting.
+
+    standing   means                                   may be tried
+    FRESH      not tried for this answer               now
+    FAILED     failed, and the same call may succeed   after a pause
+    REFUSED    could not continue what was shown       after a restart
+    OUT        failed, and will fail again             never
+
+    rule       candidates                              the first by         pause
+    1 fresh    FRESH and healthy                       preference           none
+    2 retry    FAILED, twice per answer in all         pause, then tries    what it asked for, at least a jittered backoff
+    3 panic    FRESH and bearable                      preference           none
+
+Failing fast when no breaker admits anything was the worst of all policies that were simulated, hence rule 3.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from yaoki.errors import AIOrchestrationError
+from yaoki.llm.candidates import Candidate
+from yaoki.llm.failures import may_retry
+
+MAX_RETRIES = 2
+BACKOFF_S = 0.25
+MAX_BACKOFF_S = 5.0
+
+
+class Standing(Enum):
+    """What the candidate has done for this answer."""
+
+    FRESH = auto()
+    FAILED = auto()
+    REFUSED = auto()
+    OUT = auto()
+
+
+@dataclass(slots=True)
+class _Row:
+    candidate: Candidate
+    standing: Standing = Standing.FRESH
+    tries: int = 0
+    asked_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Try `candidate`, `pause_s` seconds from now."""
+
+    candidate: Candidate
+    pause_s: float = 0.0
+
+
+class Selection:
+    """The candidates of one answer and what became of them.
+
+    Args:
+        candidates: In the order of preference.
+        rng: Randomness of the backoff.
+    """
+
+    def __init__(self, candidates: Sequence[Candidate], rng: random.Random) -> None:
+        self._rows = [_Row(candidate) for candidate in candidates]
+        self._rng = rng
+        self._retries = 0
+
+    def next(self, remaining_s: float) -> Choice | None:
+        """The next try; None if there is none. `remaining_s` is what the turn has left."""
+        return self._fresh() or self._retry(remaining_s) or self._panic()
+
+    def failed(self, candidate: Candidate, error: AIOrchestrationError) -> None:
+        """`candidate` was tried and failed."""
+        row = self._row(candidate)
+        row.tries += 1
+        row.asked_s = error.retry_after_s or 0.0
+        row.standing = Standing.FAILED if may_retry(error) else Standing.OUT
+
+    def refused(self, candidate: Candidate) -> None:
+        """`candidate` cannot continue what was shown."""
+        self._row(candidate).standing = Standing.REFUSED
+
+    def start_over(self) -> bool:
+        """What was shown is void, so whoever could not continue it is fresh again. Returns whether anybody is."""
+        refused = [row for row in self._rows if row.standing is Standing.REFUSED]
+        for row in refused:
+            row.standing = Standing.FRESH
+        return bool(refused)
+
+    def _fresh(self) -> Choice | None:
+        return next((Choice(row.candidate) for row in self._of(Standing.FRESH) if row.candidate.healthy), None)
+
+    def _retry(self, remaining_s: float) -> Choice | None:
+        backoff_s = self._rng.uniform(0.5, 1.0) * min(MAX_BACKOFF_S, BACKOFF_S * 2**self._retries)
+        rows = [row for row in self._of(Standing.FAILED) if max(row.asked_s, backoff_s) < remaining_s]
+        if not rows or self._retries >= MAX_RETRIES:
+            return None
+        self._retries += 1
+        row = min(rows, key=lambda row: (row.asked_s, row.tries))
+        return Choice(row.candidate, max(row.asked_s, backoff_s))
+
+    def _panic(self) -> Choice | None:
+        return next((Choice(row.candidate) for row in self._of(Standing.FRESH) if row.candidate.bearable), None)
+
+    def _of(self, standing: Standing) -> list[_Row]:
+        return [row for row in self._rows if row.standing is standing]
+
+    def _row(self, candidate: Candidate) -> _Row:
+        return next(row for row in self._rows if row.candidate is candidate)

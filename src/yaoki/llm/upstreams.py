@@ -1,0 +1,95 @@
+"""Upstreams for providers whose streams we can watch.
+
+SDK retries are off, redirects are not followed, compressed answers are not asked for, and no proxy is taken from the
+environment: everything between the chain and the provider is in sight.
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+import httpx2
+from openai import AsyncOpenAI
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.profiles.openai import OpenAIModelProfile
+from pydantic_ai.providers.openai import OpenAIProvider
+from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+from yaoki.llm.deltas import Delta, HalfAnswer
+from yaoki.llm.pydantic_upstream import ChatRequest, PydanticUpstream
+from yaoki.llm.watcher import WatchedTransport
+
+OPENAI_URL = "https://api.openai.com/v1"
+CONNECT_S = 5.0
+"""Seconds for the address, the connection and TLS. Everything later is under the chain's own deadlines."""
+_PLACEHOLDER_URL = "http://127.0.0.1:9/v1"
+_NO_KEY = "none"
+_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+
+
+class OpenAIUpstream(PydanticUpstream):
+    """A watched model that speaks OpenAI's chat completions, at an address that may change."""
+
+    def __init__(self, model: OpenAIChatModel, base_url: str | Callable[[], str], *, max_output_tokens: int) -> None:
+        super().__init__(model, max_output_tokens=max_output_tokens, verified=True)
+        self._client = model.client
+        self._base_url = base_url
+
+    async def stream(self, request: ChatRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
+        """See `Upstream.stream`. An address that is not known now raises `ModelUnavailableError`."""
+        self._locate()
+        async with aclosing(super().stream(request, half)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    async def honours_prefill(self) -> bool:
+        """See `Upstream.honours_prefill`."""
+        self._locate()
+        return await super().honours_prefill()
+
+    async def aclose(self) -> None:
+        """Close the client and its connections."""
+        await self._client.close()
+
+    def _locate(self) -> None:
+        if callable(self._base_url):
+            self._client.base_url = self._base_url()
+
+
+def openai_upstream(
+    *,
+    model: str,
+    base_url: str | Callable[[], str] = OPENAI_URL,
+    api_key: str = "",
+    max_output_tokens: int = 4096,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> OpenAIUpstream:
+    """An upstream for one model behind OpenAI's protocol.
+
+    Args:
+        model: The provider's name of the model.
+        base_url: Ends in `/v1` as a rule. A callable is asked before each request, and may raise
+            `ModelUnavailableError`.
+        api_key: Empty where the server wants none; `OPENAI_API_KEY` is never read.
+        max_output_tokens: Asked of the provider, and enforced where it does not listen.
+        transport: What talks under the watcher; by default HTTP/1.1 with a pool of its own.
+    """
+    transport = transport or httpx2.AsyncHTTPTransport(limits=_LIMITS)
+    client = AsyncOpenAI(
+        base_url=_PLACEHOLDER_URL if callable(base_url) else base_url,
+        api_key=api_key or _NO_KEY,
+        max_retries=0,
+        http_client=httpx2.AsyncClient(
+            transport=WatchedTransport(transport, max_tokens=max_output_tokens),
+            timeout=httpx2.Timeout(None, connect=CONNECT_S),
+            follow_redirects=False,
+            trust_env=False,
+        ),
+        timeout=httpx2.Timeout(None, connect=CONNECT_S),
+    )
+    own = base_url == OPENAI_URL
+    provider = OpenAIProvider(openai_client=client) if own else OpenAICompatibleProvider("openai", openai_client=client)
+    profile = OpenAIModelProfile(
+        openai_chat_streaming_requires_finish_reason=True, openai_chat_supports_max_completion_tokens=own
+    )
+    chat = OpenAIChatModel(model, provider=provider, profile=profile)
+    return OpenAIUpstream(chat, base_url, max_output_tokens=max_output_tokens)

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from yaoki.settings.later import LATER_SECTIONS, not_yet
+from yaoki.settings.later import LATER_KEYS, LATER_SECTIONS, not_yet
 from yaoki.settings.places import CONFIG_VARIABLE
 from yaoki.settings.problems import Problem, as_table, did_you_mean
 from yaoki.settings.sections import NAMED, SINGLE
@@ -54,11 +54,13 @@ def _value(text: str, annotation: Any) -> Any:
 
 def _strange(variable: str, known: Mapping[str, Any]) -> list[Problem]:
     """What to say about a variable that sets nothing; nothing, if it does not look like a setting."""
-    section, separator, _ = variable.removeprefix(_PREFIX).lower().partition("__")
+    section, separator, key = variable.removeprefix(_PREFIX).lower().partition("__")
     if separator and section in NAMED:
         text = f"[{section}] holds tables by name, which only the settings file can give."
     elif separator and section in LATER_SECTIONS:
         text = not_yet(LATER_SECTIONS[section])
+    elif (section, key) in LATER_KEYS:
+        text = not_yet(LATER_KEYS[section, key])
     elif separator:
         text = f"is not a setting; {did_you_mean(variable, known)}"
     else:

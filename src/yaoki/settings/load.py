@@ -119,7 +119,8 @@ class _Reader:
 
     def _check_model(self, key: str, name: Any, models: Mapping[str, Any]) -> None:
         if isinstance(name, str) and name and name not in models:
-            text = f'there is no model "{name}"; {did_you_mean(name, models)}'
+            embedded = f'add [models.{name}] with provider = "local" to have the embedded one.'
+            text = f'there is no model "{name}"; {embedded if name in EMBEDDED else did_you_mean(name, models)}'
             self.problems.append(Problem(source=self.source, key=key, text=text, unknown_model=True))
 
     def _tables(self, section: str, cls: type[Section], tables: dict[str, Any]) -> Mapping[str, Any]:

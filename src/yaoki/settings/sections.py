@@ -117,7 +117,11 @@ class ModelSettings(Section):
     @field_validator("base_url")
     @classmethod
     def _a_web_address(cls, url: str) -> str:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            _ = parts.port  # read here, since it is checked when it is read
+        except ValueError:
+            raise ValueError("is not a web address.") from None
         if url and not (parts.scheme in ("http", "https") and parts.hostname):
             raise ValueError("must begin with http:// or https:// and name a host.")
         if parts.username or parts.password:

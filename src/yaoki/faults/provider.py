@@ -6,7 +6,7 @@ Its control port (`yaoki.faults.control`) answers also while the provider itself
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
@@ -80,6 +80,7 @@ class ScriptedProvider:
     def __init__(self, *scripts: Script, port: int = 0) -> None:
         self.requests: list[Recorded] = []
         self.fired: Counter[str] = Counter()
+        self._happened = asyncio.Event()
         self._steps: deque[_Step] = deque()
         self._port = Port(self._routed, port)
         self._control = Port(control.control_route(self.state, self.play))
@@ -125,6 +126,12 @@ class ScriptedProvider:
         """
         self._load(scripts)
         await self._obey()
+
+    async def until(self, true: Callable[[Self], bool]) -> None:
+        """Return as soon as `true` of this provider, looked at whenever a request comes, a fault fires or a play ends."""
+        while not true(self):
+            self._happened.clear()
+            await self._happened.wait()
 
     def state(self) -> dict[str, Any]:
         """What happened so far, as plain JSON values."""
@@ -174,6 +181,7 @@ class ScriptedProvider:
             fault=None if fault is _HEALTHY else fault.name,
         )
         self.requests.append(record)
+        self._happened.set()
         text = words_for(chat, script, kind)
         if text is None:
             await line.answer(400, json.dumps(error_body("The last message must be from the user.")).encode())
@@ -183,8 +191,10 @@ class ScriptedProvider:
             if record.fired_at is None and fault is not _HEALTHY:
                 record.fired_at = SYSTEM_CLOCK.monotonic()
                 self.fired[fault.name] += 1
+                self._happened.set()
 
         await _until_sent_or_left(line, record, _play(Reply(line, chat, script, text, fire), fault))
+        self._happened.set()
 
     async def _models(self, line: Line) -> None:
         script, fault = self._next("models")

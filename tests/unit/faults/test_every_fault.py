@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from tests.unit.faults.raw_client import exchange, text_and_finish
 
+from tests.unit.faults.raw_client import exchange, text_and_finish
 from yaoki.faults import ANSWER, FAULTS, Fault, Script, ScriptedProvider
 
 ROWS = {"M1", "M2", "M3", "M4", "M5", "M6", "M9", "M10", "M11", "M12", "M13", "M14", "M15", "M16", "M17", "M18", "M19"}

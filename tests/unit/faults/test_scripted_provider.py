@@ -4,8 +4,8 @@ import asyncio
 import json
 
 import pytest
-from tests.unit.faults.raw_client import ASK, Message, exchange, text_and_finish
 
+from tests.unit.faults.raw_client import ASK, Message, exchange, text_and_finish
 from yaoki.errors import ConfigurationSettingError
 from yaoki.faults import ANSWER, ChatRequest, Script, ScriptedProvider
 from yaoki.faults.script import PROBE
@@ -86,11 +86,9 @@ async def test_a_refused_connection_is_refused_until_the_script_changes() -> Non
 async def test_a_client_that_leaves_is_noticed() -> None:
     async with ScriptedProvider(Script(fault="stall_mid_stream")) as provider:
         await exchange(provider.base_url, quiet_s=0.05)
-        [record] = provider.requests
         async with asyncio.timeout(5):
-            while record.ended_at is None:
-                await asyncio.sleep(0)
-        assert record.left
+            await provider.until(lambda it: it.requests[0].ended_at is not None)
+        assert provider.requests[0].left
 
 
 async def test_a_client_that_stays_is_not_said_to_have_left() -> None:
@@ -100,7 +98,7 @@ async def test_a_client_that_stays_is_not_said_to_have_left() -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "said"),
+    "behaviour, said",
     [
         ("honour", " five six seven eight nine ten."),
         ("ignore", WORDS),
@@ -117,7 +115,7 @@ async def test_half_an_answer_as_the_last_message(behaviour: str, said: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "said"),
+    "behaviour, said",
     [
         ("honour", "One two three four five six seven eight nine ten."),
         ("ignore", "Again."),
@@ -147,7 +145,7 @@ async def test_a_later_question_is_not_taken_for_a_continuation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "more", "honoured"),
+    "behaviour, more, honoured",
     [
         ("honour", {}, True),
         ("ignore", {}, False),

@@ -1,6 +1,7 @@
 """Opening a database file: whose it is, which version it has, and whether its log is still the one clients know."""
 
 import asyncio
+import logging
 import secrets
 import sqlite3
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from yaoki.errors import ConfigurationSettingError
+from yaoki.errors import ConfigurationSettingError, SessionStoreUnavailableError
 from yaoki.store.lock import RunnerLock
 from yaoki.store.schema import HEAD, meta
 from yaoki.store.writer import Writer, rename_store_error
@@ -23,6 +24,7 @@ Role = Literal["runner", "reader"]
 
 _APPLICATION_ID = 0x59414F4B  # "YAOK"
 _BUSY_TIMEOUT_S = 5.0
+_log = logging.getLogger(__name__)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -67,14 +69,18 @@ class Database:
     ) -> T:
         """Commit `work`; see `Writer.run`."""
         if self._writer is None:
-            raise ConfigurationSettingError("This database was opened for reading only.", key="store.url")
+            raise SessionStoreUnavailableError("The database is closed, or was opened for reading only.")
         return await self._writer.run(work, durable=durable, committed=committed)
 
     async def aclose(self) -> None:
-        """Commit what waits, note the clean end, and let the file go."""
-        if self._writer is not None and self.lock is not None:
-            await self._writer.run(lambda connection: _put(connection, "clean", "1"), durable=True)
-            await self._writer.aclose()
+        """Commit what waits, note the clean end, and let the file go. More than once does no harm."""
+        writer, self._writer = self._writer, None
+        if writer is not None and self.lock is not None:
+            try:
+                await writer.run(lambda connection: _put(connection, "clean", "1"), durable=True)
+            except SessionStoreUnavailableError as error:
+                _log.warning("The end could not be noted as a clean one: %s", error)
+            await writer.aclose()
             self.lock.release()
         self._engine.dispose()
         self._readers.dispose()

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelResponse
 
-from yaoki.errors import SessionStoreUnavailableError
+from yaoki.errors import AIOrchestrationError, SessionStoreUnavailableError
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.chain import Chain
 from yaoki.llm.chain_model import ChainModel
@@ -173,7 +173,7 @@ class TurnRun:
             return work.result()
         if isinstance(error, FencedError):
             raise error
-        known = rename(error)
+        known = error if isinstance(error, AIOrchestrationError) else rename(error)
         ending = endings.failed(known, self._recorder) if known is not None else None
         if ending is None:
             self._report(error)

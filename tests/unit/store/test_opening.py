@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from yaoki.errors import ConfigurationSettingError
+from yaoki.errors import ConfigurationSettingError, SessionStoreUnavailableError
 from yaoki.store.lock import RunnerLock, holder_of
 from yaoki.store.schema import HEAD, metadata
 from yaoki.store.store import open_store
@@ -85,7 +85,7 @@ async def test_readers_look_on_beside_a_runner(tmp_path: Path) -> None:
     session = await store.sessions.create("local", "chat", "default", {})
     reader = await open_store(tmp_path / "y.db", "reader")
     assert [found.id for found in await reader.sessions.newest("local", 10)] == [session.id]
-    with pytest.raises(ConfigurationSettingError, match="for reading only"):
+    with pytest.raises(SessionStoreUnavailableError, match="for reading only"):
         await reader.sessions.create("local", "chat", "default", {})
     await reader.aclose()
     await store.aclose()

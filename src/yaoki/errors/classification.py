@@ -69,7 +69,7 @@ def classify(error: BaseException, family: AIErrorCategory | None = None) -> AIO
     nature = nature_of(error)
     if nature is None:
         return None
-    facts: dict[str, object] = {"foreign": f"{type(error).__module__}.{type(error).__qualname__}"}
+    facts: dict[str, Any] = {"foreign": f"{type(error).__module__}.{type(error).__qualname__}"}
     status = next(filter(None, map(_status, _chain(error))), None)
     if status is not None:
         facts["foreign_status"] = status

@@ -78,6 +78,11 @@ class CircuitBreaker:
         clock: Where durations come from.
         notices: Who is told of `BreakerOpened`, `BreakerHalfOpened`, `BreakerClosed`, `BreakerIsolated`.
 
+    Attributes:
+        calm: Closed and without a failure: a call may start, and its success would change nothing.
+        generation: Goes up with every change of state.
+        timed: Whether it wants to know how long calls take.
+
     Example:
         >>> breaker = CircuitBreaker("weather", BreakerPolicy(threshold=1))
         >>> breaker.admit().failed()
@@ -97,6 +102,7 @@ class CircuitBreaker:
         "_since",
         "_state",
         "_window",
+        "calm",
         "generation",
         "name",
         "policy",
@@ -123,6 +129,7 @@ class CircuitBreaker:
         self._since = 0.0  # when it opened, or when the last probe started
         self._probing = 0
         self._passed = 0
+        self.calm = self._window is None
 
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self.name} {self._describe()}>"
@@ -173,6 +180,13 @@ class CircuitBreaker:
         """Close it by hand, with a clean memory."""
         self._enter(_CLOSED)
 
+    def adopt(self, policy: BreakerPolicy) -> None:
+        """Follow another policy from now on: closed, with a clean memory, unless it is isolated."""
+        self.policy = policy
+        self.timed = policy.slow_call_s is not None
+        self._window = _window_of(policy)
+        self._enter(_ISOLATED if self._state is _ISOLATED else _CLOSED)
+
     def start(self) -> int:
         """`admit` without the object, for the guard: the generation goes back to `settle`, exactly once."""
         if self._state is not _CLOSED and self.state is not _CLOSED:
@@ -201,8 +215,10 @@ class CircuitBreaker:
                 self._settle_in_window(self._window, verdict, started)
             elif verdict is _SUCCEEDED:
                 self._failures = 0
+                self.calm = True
             else:
                 self._failures += 1
+                self.calm = False
                 if self._failures >= self.policy.threshold:
                     self._enter(_OPEN, "consecutive_failures")
 
@@ -242,6 +258,7 @@ class CircuitBreaker:
         before, self._state = self._state, state
         self.generation += 1
         self._probing = self._passed = self._failures = 0
+        self.calm = state is _CLOSED and self._window is None
         if self._window is not None:
             self._window.clear()
         if state is _OPEN:

@@ -1,12 +1,12 @@
 """One reader's stream of a session: the prelude, then the log as it grows, then a word about why it ends."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 from yaoki.api.event_ids import EventId
 from yaoki.api.event_stream import encode_event
-from yaoki.api.frames import Frame, Projection, custom, guidance_frame, snapshot
-from yaoki.api.view import View
+from yaoki.api.frames import Body, Projection, custom, guidance_frame, snapshot
+from yaoki.api.view import View, resume
 from yaoki.api.wiring import Services
 from yaoki.errors import AIOrchestrationError, SessionNotFoundError
 from yaoki.sessions.transcript import Transcript
@@ -68,6 +68,7 @@ class Feed:
         self._turn = turn
         self._begun = turn is None
         self._over = False
+        self._spoke = services.clock.monotonic()
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The stream; ends when the turn, the session or the server does. Close it when nobody reads any more."""
@@ -86,6 +87,7 @@ class Feed:
                         break
                     for chunk in self._told(batch):
                         yield chunk
+                        self._spoke = services.clock.monotonic()
         except SessionNotFoundError:
             yield self._farewell("deleted", "The session was deleted.", "reload")
         except AIOrchestrationError as error:
@@ -95,7 +97,7 @@ class Feed:
             services.streams["sse"] -= 1
 
     def _opening(self) -> bytes:
-        """What the reader needs before the log goes on; a place inside an event is met in `_resumed`."""
+        """What the reader needs before the log goes on; a place inside an event is met with its event."""
         if self._turn is not None or (self._place.n and not self._lost):
             return b""
         view = View(self._projection.session_id, self._projection.transcript)
@@ -110,7 +112,7 @@ class Feed:
         """The next events; none when it is time for a heartbeat, or when the server stops and all is told."""
         if closing.done():
             return await tail.read(0)
-        reading = asyncio.create_task(tail.read(self._services.policy.heartbeat_s))
+        reading = asyncio.create_task(tail.read(self._silence_s()))
         try:
             await asyncio.wait({reading, closing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -132,30 +134,28 @@ class Feed:
                 pieces, size = [], 0
         if pieces:
             yield b"".join(pieces)
-        elif not batch:
+        elif not self._silence_s():
             yield self._heartbeat()
 
     def _event(self, stored: Stored) -> Iterator[bytes]:
         """One event's frames for this reader."""
         place, self._place = self._place, EventId(self._place.log_id, stored.seq + 1, 0)
+        prelude: list[Body] = []
         if place.n:
-            frames = yield from self._resumed(stored, place.n)
+            prelude, frames = resume(self._projection, stored, place.n)
         else:
             frames = self._projection.take(stored)
+        yield from map(encode_event, prelude)
         for frame in frames:
             if self._turn in (None, frame.turn):
                 self._begun = True
                 self._over = self._turn is not None and frame.body["type"] in _ENDS
                 yield encode_event(frame.body, EventId(place.log_id, frame.seq, frame.n))
 
-    def _resumed(self, stored: Stored, seen: int) -> Generator[bytes, None, list[Frame]]:
-        """The prelude of a reader who has the first `seen` frames of an event; returns the others."""
-        view = View(self._projection.session_id, self._projection.transcript)
-        frames = self._projection.take(stored)
-        for frame in frames[:seen]:
-            view.apply(frame.body)
-        yield from map(encode_event, view.prelude())
-        return frames[seen:]
+    def _silence_s(self) -> float:
+        """Seconds that nothing may be said from now on."""
+        silent_s = self._services.clock.monotonic() - self._spoke
+        return max(0.0, self._services.policy.heartbeat_s - silent_s)
 
     def _heartbeat(self) -> bytes:
         if not self._begun:

@@ -166,7 +166,7 @@ def _end(session_id: str, event: TurnEnded, models: list[str]) -> Body:
     them: the outcome is left out there, and the result says what it is.
     """
     if event.outcome in ("failed", "parked"):
-        return _run_error(session_id, event)
+        return _run_error(event)
     result = {
         "outcome": event.outcome,
         "kind": event.kind,
@@ -179,13 +179,12 @@ def _end(session_id: str, event: TurnEnded, models: list[str]) -> Body:
     return {**body, "outcome": {"type": outcome}} if outcome else body
 
 
-def _run_error(session_id: str, event: TurnEnded) -> Body:
+def _run_error(event: TurnEnded) -> Body:
     """RUN_ERROR with what the client may do; a parked turn waits until somebody has it taken up again."""
     code = event.kind or event.outcome
     action = "wait" if event.outcome == "parked" else "resend"
     return {
         "type": "RUN_ERROR",
-        "threadId": session_id,
         "runId": event.turn,
         "message": event.message or f"The turn {event.outcome} ({code}).",
         "code": code,

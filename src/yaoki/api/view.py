@@ -1,7 +1,8 @@
 """What a client that saw every frame up to some place knows, and the prelude that makes another one know the same."""
 
-from yaoki.api.frames import Body, message_start, run_started, snapshot, snapshot_messages
+from yaoki.api.frames import Body, Frame, Projection, message_start, run_started, snapshot, snapshot_messages
 from yaoki.sessions.transcript import Transcript
+from yaoki.store.events import Stored
 
 
 class View:
@@ -56,3 +57,12 @@ class View:
             return []
         name = next((message.get("name") for message in self.messages if message["id"] == self.message), None)
         return [message_start(self.message, name)]
+
+
+def resume(projection: Projection, stored: Stored, seen: int) -> tuple[list[Body], list[Frame]]:
+    """Go on for a reader who has the first `seen` frames of an event: the prelude, and the frames that it lacks."""
+    view = View(projection.session_id, projection.transcript)
+    frames = projection.take(stored)
+    for frame in frames[:seen]:
+        view.apply(frame.body)
+    return view.prelude(), frames[seen:]

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from yaoki.api.policy import ApiPolicy
 from yaoki.errors import SessionNotFoundError
 from yaoki.orchestrator import Orchestrator
+from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 
 _ID_CHARS = 128
 
@@ -30,6 +31,7 @@ class Services:
     policy: ApiPolicy
     metrics: Callable[[], tuple[bytes, str]]
     rng: Random
+    clock: Clock = SYSTEM_CLOCK
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     streams: Counter[str] = field(default_factory=Counter[str])
 

@@ -19,8 +19,7 @@ from yaoki.errors import AIOrchestrationError, CommunicationConnectionLostError,
 
 _CONNECT_S = 2.0
 _ANSWER_S = 15.0
-_MISSED_HEARTBEATS = 2
-_SLACK_S = 1.0
+_SILENT_HEARTBEATS = 2.5
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _SEND_ATTEMPTS = 6
@@ -77,7 +76,7 @@ class Client:
 
     def __init__(self, base_url: str, *, heartbeat_s: float = 5.0, rng: random.Random | None = None) -> None:
         self.base_url = base_url
-        self._silence_s = heartbeat_s * _MISSED_HEARTBEATS + _SLACK_S
+        self._silence_s = heartbeat_s * _SILENT_HEARTBEATS
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         timeout = httpx2.Timeout(_ANSWER_S, connect=_CONNECT_S)
         # The server is on this machine: a proxy from the environment has no business in between.
@@ -89,13 +88,14 @@ class Client:
     async def __aexit__(self, *_exc: object) -> None:
         await self._http.aclose()
 
-    async def alive(self) -> bool:
-        """Whether a Yaoki server answers there."""
+    async def readiness(self) -> Mapping[str, Any] | None:
+        """What the server says about itself: `ready`, `checks`, `reasons`, `notes`; None if no Yaoki answers there."""
         try:
             response = await self._http.get("/readyz", params={"verbose": ""}, timeout=_CONNECT_S)
-            return isinstance(response.json().get("checks"), dict)
-        except (httpx2.TransportError, ValueError, AttributeError):
-            return False
+            state = response.json()
+        except (httpx2.TransportError, ValueError):
+            return None
+        return cast("dict[str, Any]", state) if isinstance(state, dict) and "checks" in state else None
 
     async def create_session(self, session_type: str = "chat") -> str:
         """The id of a new session."""

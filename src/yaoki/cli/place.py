@@ -54,4 +54,4 @@ async def server_for(settings: "Settings") -> AsyncGenerator[str, None]:
 
 async def _answers(address: str) -> bool:
     async with Client(address) as client:
-        return await client.alive()
+        return await client.readiness() is not None

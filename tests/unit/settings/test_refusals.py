@@ -90,10 +90,10 @@ def test_names_of_models_that_do_not_exist_are_an_error_of_their_own(tmp_path: P
     )
     error = refused(path)
     assert isinstance(error, ConfigurationUnknownModelError)
+    embedded = 'add [models.smollm2] with provider = "local" to have the embedded one.'
     assert error.message.splitlines() == [
         f'{path}: models."llama3.2".fallbacks: there is no model "lama2"; did you mean "llama2"?',
-        f'{path}: models."llama3.2".fallbacks: there is no model "smollm2"; add [models.smollm2] with '
-        'provider = "local" to have the embedded one.',
+        f'{path}: models."llama3.2".fallbacks: there is no model "smollm2"; {embedded}',
         f'{path}: agents.default.model: there is no model "llama3"; did you mean "llama3.2"?',
     ]
 

@@ -1,0 +1,66 @@
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from yaoki.cli.logs import secret_values, set_up
+
+CANARY = 'sk-"canary"-4711'
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield io.StringIO()
+    root.handlers[:], root.level = before, level
+    structlog.reset_defaults()
+
+
+def fail() -> None:
+    raise ValueError(f"refused: {CANARY}")
+
+
+def speak() -> None:
+    """One record of every kind: another library's, our own, and a traceback."""
+    logging.getLogger("other.library").warning("key %s", CANARY)
+    structlog.get_logger("yaoki.test").info("started", key=CANARY, nested={"key": [CANARY]})
+    try:
+        fail()
+    except ValueError:
+        logging.getLogger("yaoki.test").exception("failed")
+
+
+@pytest.mark.requirement("X10")
+@pytest.mark.parametrize("json_lines", [True, False])
+def test_a_canary_never_appears(stream: io.StringIO, json_lines: bool) -> None:
+    set_up(json_lines=json_lines, secrets=[CANARY], stream=stream)
+    speak()
+    assert "***" in stream.getvalue()
+    assert "canary" not in stream.getvalue()
+
+
+def test_json_lines_are_json_with_level_logger_time_and_traceback(stream: io.StringIO) -> None:
+    set_up(json_lines=True, stream=stream)
+    speak()
+    rows = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(row["level"], row["logger"]) for row in rows] == [
+        ("warning", "other.library"),
+        ("info", "yaoki.test"),
+        ("error", "yaoki.test"),
+    ]
+    assert all(row["timestamp"].endswith("Z") for row in rows)
+    assert "ValueError" in rows[2]["exception"]
+
+
+def test_records_below_the_level_are_dropped(stream: io.StringIO) -> None:
+    set_up(level=logging.ERROR, stream=stream)
+    structlog.get_logger("yaoki.test").info("quiet")
+    assert stream.getvalue() == ""
+
+
+def test_secrets_are_the_values_of_the_named_variables_that_are_set() -> None:
+    assert secret_values(["A_KEY", "B_KEY", "C_KEY"], {"A_KEY": "1234", "B_KEY": "", "D_KEY": "x"}) == ["1234"]

@@ -6,11 +6,12 @@ import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from yaoki.llm.candidates import Candidate
 from yaoki.llm.chain import Chain
-from yaoki.llm.local import LocalModel, LocalUpstream
-from yaoki.llm.upstreams import OPENAI_URL, OpenAIUpstream, openai_upstream
+from yaoki.llm.deltas import Upstream
+from yaoki.llm.upstreams import OPENAI_URL, openai_upstream
 from yaoki.monitoring.metrics import Metrics
 from yaoki.orchestrator import Orchestrator
 from yaoki.resilience.breaker import BreakerPolicy, CircuitBreaker
@@ -20,6 +21,9 @@ from yaoki.store.contract import Turn
 from yaoki.store.store import Store, open_store
 from yaoki.turns.local_runner import LocalRunner
 from yaoki.turns.turn import AgentPolicy, TurnRun
+
+if TYPE_CHECKING:
+    from yaoki.llm.local import LocalModel
 
 _CHARS_PER_TOKEN = 3
 _PURGE_EVERY_S = 24 * 3600.0
@@ -33,7 +37,7 @@ class Application:
 
     settings: Settings
     store: Store
-    models: Mapping[str, LocalModel]
+    models: Mapping[str, "LocalModel"]
     runner: LocalRunner
     orchestrator: Orchestrator
     metrics: Metrics
@@ -52,7 +56,7 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         closing.push_async_callback(store.aclose)
         notices = Notices()
         models = {
-            name: _local_model(name, model) for name, model in settings.models.items() if model.provider == "local"
+            name: _local(name, model) for name, model in settings.models.items() if model.provider == "local"
         }
         for model in models.values():
             await model.start()
@@ -82,11 +86,13 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         yield Application(settings, store, models, runner, orchestrator, metrics)
 
 
-def _local_model(name: str, model: ModelSettings) -> LocalModel:
+def _local(name: str, model: ModelSettings) -> "LocalModel":
+    from yaoki.llm.local import LocalModel  # noqa: PLC0415 - only who runs embedded models needs the extra for them
+
     return LocalModel(name, model.local_policy())
 
 
-def _candidate(name: str, settings: Settings, models: Mapping[str, LocalModel], notices: Notices) -> Candidate:
+def _candidate(name: str, settings: Settings, models: Mapping[str, "LocalModel"], notices: Notices) -> Candidate:
     breaker = settings.breaker(name)
     return Candidate(
         name=name,
@@ -98,8 +104,10 @@ def _candidate(name: str, settings: Settings, models: Mapping[str, LocalModel], 
     )
 
 
-def _upstream(model: ModelSettings, local: LocalModel | None) -> OpenAIUpstream:
+def _upstream(model: ModelSettings, local: "LocalModel | None") -> Upstream:
     if local is not None:
+        from yaoki.llm.local import LocalUpstream  # noqa: PLC0415 - see `_local`
+
         return LocalUpstream(local, max_output_tokens=model.max_output_tokens)
     return openai_upstream(
         model=model.model,

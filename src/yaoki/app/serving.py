@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import uvicorn
 
@@ -157,7 +158,7 @@ class _Signals:
         self.first = asyncio.Event()
         self.second = asyncio.Event()
 
-    def __enter__(self) -> "_Signals":
+    def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._arrived)

@@ -117,7 +117,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("P11", "bad configuration → refused with file, key, reason", UNPROVEN),
     Requirement("P12", "local model's process or its parent killed → continued, respawned; no orphan after 1 s"),
     # Clients
-    Requirement("C1", "WebSocket dropped → resumed by id"),
+    Requirement("C1", "event stream dropped → resumed by id"),
     Requirement("C2", "half-open TCP → noticed ≤ 30 s on both sides", UNPROVEN),
     Requirement("C3", "slow reader → bounded, 1013, resume", UNPROVEN),
     Requirement("C4", "reconnect storm, 1000 clients → admission, jittered guidance", UNPROVEN),
@@ -152,7 +152,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("X3", "200 MB body, 16 MB frame → 413 / 1009 early"),
     Requirement("X4", "every route without auth → denied", AUTH),
     Requirement("X5", "someone else's session, run, memory → 404", AUTH),
-    Requirement("X6", "foreign Origin on WebSocket → refused"),
+    Requirement("X6", "foreign Origin → refused"),
     Requirement("X7", "DNS rebinding → Host check"),
     Requirement("X8", "SSRF by URL or redirect → each hop checked", TOOLS),
     Requirement("X9", "stdio command through an API → impossible", TOOLS),

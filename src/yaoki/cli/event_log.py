@@ -52,7 +52,7 @@ def _as_json(stored: Stored) -> str:
 
 
 def _as_text(stored: Stored) -> str:
-    at = f"{stored.at:%H:%M:%S}.{stored.at.microsecond // 1000:03}"
+    at = f"{stored.at:%Y-%m-%d %H:%M:%S}.{stored.at.microsecond // 1000:03}"
     facts = " ".join(_fact(name, value) for name, value in asdict(stored.event).items() if value not in (None, {}))
     return f"{stored.seq:>5}  {at}  {type(stored.event).__name__:14} {facts}"
 

@@ -31,8 +31,9 @@ def exit_code_of(error: BaseException) -> int:
         case KeyboardInterrupt() | typer.Abort():
             return INTERRUPTED
         case typer.TyperException():
-            for_help = type(error).__name__ == "NoArgsIsHelpError"
-            tell(error.format_message() if for_help else f"{_ERROR}{error.format_message()} See yaoki --help.")
+            message = error.format_message()
+            only_help = type(error).__name__ == "NoArgsIsHelpError"
+            tell(message if only_help else f"{_ERROR}{message.rstrip('.')}. See yaoki --help.")
             return MISUSED
         case AIOrchestrationError():
             for line in error.message.splitlines():

@@ -8,6 +8,12 @@ from yaoki.cli import models, sessions
 from yaoki.cli.globals import ConfigOption, Globals, JsonOption, globals_of
 from yaoki.cli.outcome import EXPECTED, exit_code_of, say
 
+
+def _examples(*lines: str) -> str:
+    """An epilog that keeps its lines."""
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
+
+
 app = typer.Typer(
     name="yaoki",
     help="AI agents that survive: chat, serve and see what is going on.",
@@ -46,53 +52,46 @@ def everywhere(
     context.obj = Globals(config=config, verbose=verbose)
 
 
-@app.command()
+@app.command(
+    epilog=_examples(
+        "yaoki serve", "yaoki serve --config yaoki.toml", "YAOKI_SERVER__PORT=9000 yaoki serve --json-logs"
+    )
+)
 def serve(
     context: typer.Context,
     config: ConfigOption = None,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Log as JSON lines.")] = False,
 ) -> None:
-    r"""Run the server until it is told to stop.
+    """Run the server until it is told to stop.
 
-    \b
-    Without a settings file it listens on http://127.0.0.1:8400, keeps its data in
-    ~/.local/share/yaoki and answers with the embedded model. Examples:
-
-    \b
-      yaoki serve
-      yaoki serve --config yaoki.toml
-      YAOKI_SERVER__PORT=9000 yaoki serve --json-logs
+    Without a settings file it listens on http://127.0.0.1:8400, keeps its data in ~/.local/share/yaoki and answers with
+    the embedded model.
     """
     from yaoki.cli.serve import serve as run_server
 
     run_server(globals_of(context, config), json_logs=json_logs)
 
 
-@app.command()
+@app.command(
+    epilog=_examples(
+        "yaoki chat",
+        "yaoki chat --session s_2f6c1d…",
+        'yaoki chat --once "What is the capital of France?"',
+        "yaoki chat --session s_2f6c1d… --json < questions.txt",
+    )
+)
 def chat(
     context: typer.Context,
     config: ConfigOption = None,
-    session: Annotated[str | None, typer.Option("--session", "-s", help="Go on with this session.")] = None,
-    once: Annotated[
-        str | None, typer.Option("--once", metavar="QUESTION", help="Ask this, print the answer, end.")
-    ] = None,
+    session: Annotated[str | None, typer.Option("--session", "-s", metavar="ID", help="Go on with it.")] = None,
+    once: Annotated[str | None, typer.Option("--once", metavar="QUESTION", help="Ask this and end.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event as a JSON line.")] = False,
 ) -> None:
-    r"""Talk in the terminal.
+    """Talk in the terminal.
 
-    \b
-    Uses the running server; starts one inside if there is none. Ctrl-C stops the answer,
-    a second one leaves; Ctrl-D leaves. Examples:
-
-    \b
-      yaoki chat
-      yaoki chat --session s_2f6c…
-      yaoki chat --once "What is the capital of France?"
-      echo "And of Spain?" | yaoki chat --session s_2f6c… --json
-
-    \b
-    With --once the exit code says whether the answer is whole: 0 it is, 1 it is not
-    (what is missing is said on the standard error), 130 interrupted.
+    Uses the server that runs; starts one inside if there is none. Ctrl-C stops the answer, a second one leaves; Ctrl-D
+    leaves. Where questions come from --once or a pipe, the exit code says whether the answers are whole: 0 they are, 1
+    one is not (the standard error says what is missing), 130 it was stopped.
     """
     from yaoki.cli.chat import ChatOptions
     from yaoki.cli.chat import chat as talk
@@ -100,38 +99,28 @@ def chat(
     _exit(talk(globals_of(context, config), ChatOptions(session=session, once=once, as_json=as_json)))
 
 
-@app.command()
+@app.command(epilog=_examples("yaoki doctor", "yaoki doctor --config yaoki.toml --json"))
 def doctor(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    r"""Say what is configured, what works, and what to do about the rest.
+    """Say what works, and what to do about the rest.
 
-    \b
-    Exit code 0 if everything needed works, 1 if not. Examples:
-
-    \b
-      yaoki doctor
-      yaoki doctor --config examples/ollama.toml --json
+    Changes nothing and spends nothing. The exit code is 0 if everything that is needed works, 1 if not.
     """
     from yaoki.cli.doctor import doctor as examine
 
     _exit(examine(globals_of(context, config), as_json=as_json))
 
 
-@app.command()
+@app.command(epilog=_examples("yaoki logs s_2f6c", "yaoki logs s_2f6c --follow --json"))
 def logs(
     context: typer.Context,
-    session: Annotated[str, typer.Argument(help="The session's id, or the beginning of it.")],
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="The session's id, or the beginning of it.")],
     config: ConfigOption = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new events as they come.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Print a session's event log: every word, every heal, every end.
+    """Print a session's event log: every word, heal and end.
 
-    \b
-    Reads the database beside a running server without disturbing it. Examples:
-
-    \b
-      yaoki logs s_2f6c
-      yaoki logs s_2f6c --follow --json
+    Reads the database beside a running server, without disturbing it.
     """
     from yaoki.cli.event_log import print_log
 

@@ -89,7 +89,7 @@ class ModelSettings(Section):
             it is honoured).
         path: `local`: a GGUF file; empty: the SmolLM2 weights of `yaoki models install`.
         context_tokens: `local`: size of the model's window.
-        threads: `local`: CPU threads; 0: one per core.
+        threads: `local`: CPU threads; 0: half of the cores.
         parallel: `local`: answers at the same time; they share the window.
     """
 
@@ -137,9 +137,16 @@ class ModelSettings(Section):
             raise ValueError(f'does not take {", ".join(wrong)} with provider = "{self.provider}"; remove it.')
         if self.provider == "openai" and not self.model:
             raise ValueError('needs model = "…", the provider\'s own name for it.')
-        if self.provider == "local" and "max_output_tokens" not in self.model_fields_set:
-            object.__setattr__(self, "max_output_tokens", max(1, self.context_tokens // self.parallel // 4))
+        if self.provider == "local":
+            self._fit_the_window(self.context_tokens // self.parallel)
         return self
+
+    def _fit_the_window(self, window: int) -> None:
+        """A quarter of the window for an answer, unless the file says otherwise."""
+        if "max_output_tokens" not in self.model_fields_set:
+            object.__setattr__(self, "max_output_tokens", max(1, window // 4))
+        elif self.max_output_tokens >= window:
+            raise ValueError(f"max_output_tokens must be below {window}, the window of one answer.")
 
     def candidate_policy(self) -> CandidatePolicy:
         """What the chain expects of this model."""
@@ -150,8 +157,8 @@ class ModelSettings(Section):
             continuation=self.continuation,
         )
 
-    def local_policy(self) -> "LocalModelPolicy":
-        """How a `local` model's process is run."""
+    def local_policy(self, data_dir: Path | None = None) -> "LocalModelPolicy":
+        """How a `local` model's process is run; weights may lie in the user's data folder."""
         from yaoki.llm.local import LocalModelPolicy  # noqa: PLC0415 - only who runs a model pays for the import
 
         return LocalModelPolicy(
@@ -159,6 +166,7 @@ class ModelSettings(Section):
             context_tokens=self.context_tokens,
             threads=self.threads,
             parallel=self.parallel,
+            data_dir=data_dir,
         )
 
 

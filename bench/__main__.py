@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import imports
+from bench import guard, imports
 
-SUITES = (imports,)
+SUITES = (guard, imports)
 
 
 def main() -> int:

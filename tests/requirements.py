@@ -108,7 +108,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("P2", "kill -9 mid-stream → same run, text continued, one end"),
     Requirement("P3", "kill -9 tool done, not yet recorded → unknown or keyed; never twice", TOOLS),
     Requirement("P4", "kill -9 after commit, before send → replayed, no duplicate"),
-    Requirement("P5", "SIGTERM → not ready, drain, 1012, hand-over"),
+    Requirement("P5", "SIGTERM → not ready, drain, clients told to reconnect"),
     Requirement("P6", "second SIGTERM → fast and safe", UNPROVEN),
     Requirement("P7", "out of memory → as P2", UNPROVEN),
     Requirement("P8", "event loop stalls 5 s → alert with the stack", UNPROVEN),

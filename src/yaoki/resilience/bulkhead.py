@@ -123,6 +123,11 @@ class Bulkhead:
         if not has_slot:
             raise self._refuse("queue_timeout")
 
+    def enter_now(self) -> None:
+        """Take a slot without waiting, for plain functions; raises ResourceBulkheadFullError if none is free."""
+        if not self.try_enter():
+            raise self._refuse("no_free_slot")
+
     def leave(self) -> None:
         """Give the slot up: to the first in line, if anybody waits."""
         self.in_use -= 1

@@ -158,6 +158,10 @@ class Retry:
     def __repr__(self) -> str:
         return f"<Retry {self.policy.max_attempts} attempts, {self.policy.backoff}, budget {self.budget!r}>"
 
+    def adopt(self, policy: RetryPolicy) -> None:
+        """Follow another policy from the next failure on."""
+        self.policy = policy
+
     def retryable(self, error: BaseException) -> bool:
         """Whether the same call may be made again after this error.
 

@@ -38,7 +38,7 @@ class BulkheadRejected(Record):
     """A caller was refused before its call started.
 
     Attributes:
-        reason: queue_full or queue_timeout.
+        reason: queue_full, queue_timeout, or no_free_slot for a plain function, which cannot wait.
     """
 
     name: str

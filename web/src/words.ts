@@ -28,68 +28,83 @@ const BECAUSE: Readonly<Record<string, string>> = {
   "resource.bulkhead_full": "it is busy",
 };
 
-/** The story of one mark: a short headline, what happened, and what was done about it. */
+/** The story of one mark: a headline, what happened, and what was done about it. */
 export interface Story {
-  readonly short: string;
+  readonly headline: string;
   readonly happened: string;
   readonly done: string;
 }
 
 type Facts = Readonly<Record<string, unknown>>;
 
+/** In the order of what matters most where several things happened in one place. */
 const STORIES: Readonly<Record<string, (facts: Facts) => Story>> = {
+  degraded: (facts) => ({
+    headline: "Not a model's answer",
+    happened: `No model could answer: ${sentence(facts["reason"], because(facts["kind"]))}`,
+    done: "What follows is a statement of the server. You can ask again.",
+  }),
+  cached: (facts) => ({
+    headline: "An earlier answer",
+    happened: "No model could answer just now.",
+    done: `This is the answer to the same question from ${age(Number(facts["ageS"] ?? facts["age_s"] ?? 0))} ago.`,
+  }),
+  reset: (facts) => ({
+    headline: "Begun again",
+    happened: `What had been written was withdrawn: ${sentence(facts["reason"], "it could not be continued.")}`,
+    done: "The answer was begun again from its start.",
+  }),
+  resumed: () => ({
+    headline: "Resumed after a restart",
+    happened: "The server stopped while this answer was being written.",
+    done: "It went on from the last word that was kept.",
+  }),
   failover: (facts) => {
     const from = name(facts, "from", "from_model");
     const to = name(facts, "to", "to_model");
     const why = because(facts["kind"]);
     return facts["phase"] === "mid_stream"
       ? {
-          short: `Continued by ${to}`,
+          headline: `Continued by ${to}`,
           happened: `${from} broke off here, because ${why}.`,
-          done: `${to} took over from the last word, so nothing above was lost or said twice.`,
+          done: `${to} was asked to go on from the last word.`,
         }
       : {
-          short: `Answered by ${to}`,
+          headline: `Answered by ${to}`,
           happened: `${from} gave no answer, because ${why}.`,
-          done: `${to} answered instead.`,
+          done: `${to} was asked instead.`,
         };
   },
   continued: (facts) => {
+    const model = name(facts, "model", "model");
     const dropped = Number(facts["rolledBackChars"] ?? facts["rolled_back_chars"] ?? 0);
+    const unseen = dropped > 0 ? ` ${count(dropped, "character")} of an unfinished word had come and were never shown.` : "";
     return {
-      short: "The seam",
-      happened: `Half an answer was there; ${name(facts, "model", "model")} was asked to go on from it.`,
-      done:
-        dropped > 0
-          ? `${count(dropped, "character")} of an unfinished word had arrived but ${dropped === 1 ? "was" : "were"} never shown. The seam was checked for repeats.`
-          : "The seam was checked for repeats.",
+      headline: `Continued by ${model}`,
+      happened: `${model} went on from here.`,
+      done: `The seam was checked, so nothing is said twice.${unseen}`,
     };
   },
-  reset: (facts) => ({
-    short: "Begun again",
-    happened: `What had been written was withdrawn: ${sentence(facts["reason"], "it could not be continued.")}`,
-    done: "The answer was begun again from its start.",
-  }),
-  resumed: () => ({
-    short: "Resumed after a restart",
-    happened: "The server stopped while this answer was being written.",
-    done: "It went on from the last word that was kept.",
-  }),
-  cached: (facts) => ({
-    short: "An earlier answer",
-    happened: "No model could answer just now.",
-    done: `This is the answer to the same question from ${age(Number(facts["ageS"] ?? facts["age_s"] ?? 0))} ago.`,
-  }),
-  degraded: (facts) => ({
-    short: "Not a model's answer",
-    happened: `No model could answer: ${sentence(facts["reason"], because(facts["kind"]))}`,
-    done: "What follows is a statement of the server, not an answer. You can ask again.",
+  recovery: (facts) => ({
+    headline: "Mended",
+    happened: `Something went wrong: ${sentence(facts["reason"], "the server did not say what.")}`,
+    done: `It was mended by: ${sentence(facts["strategy"], "trying again.")}`,
   }),
 };
 
+const RANK = Object.keys(STORIES);
+
 export function story(mark: Mark): Story {
   const tell = STORIES[mark.type];
-  return tell ? tell(mark.facts) : { short: mark.type, happened: "Something happened to this answer.", done: "" };
+  return tell ? tell(mark.facts) : { headline: "Mended", happened: "Something happened to this answer.", done: "" };
+}
+
+/** The headline of what happened in one place: the last of what matters most. */
+export function headline(marks: readonly Mark[]): string {
+  const rank = (mark: Mark): number => (RANK.includes(mark.type) ? RANK.indexOf(mark.type) : RANK.length);
+  const best = Math.min(...marks.map(rank));
+  const mark = marks.findLast((candidate) => rank(candidate) === best);
+  return mark ? story(mark).headline : "";
 }
 
 /** What a person may do about an outcome. */
@@ -169,7 +184,8 @@ export const GO_ON = "Please go on from where you stopped.";
 export function ending(message: Message): Ending | null {
   if (message.outcome === null || message.outcome === "completed") return null;
   const known = ENDINGS[message.outcome] ?? ENDINGS.failed;
-  return message.guidance?.action === "resend" && known.remedy === "none" ? { ...known, remedy: "ask_again" } : known;
+  if (message.outcome !== "cancelled" || message.text !== "") return known;
+  return { ...known, advice: "It was stopped before the first word." };
 }
 
 export function announceEnd(outcome: Outcome): string {

@@ -61,8 +61,11 @@ export class Conversation {
     return this.connection.kind === "ended";
   }
 
+  /** What was sent and not answered yet: from here, and before it, what the server has in line from elsewhere. */
   get queue(): readonly Outgoing[] {
-    return this.outbox.of(this.id).filter((entry) => !this.transcript.has(entry.id));
+    const ours = this.outbox.of(this.id).filter((entry) => !this.transcript.has(entry.id));
+    const elsewhere = this.transcript.inLine.filter((message) => !ours.some((entry) => entry.id === message.id));
+    return [...elsewhere.map((message) => ({ ...message, session: this.id, refusal: null })), ...ours];
   }
 
   /** The turn that Stop would stop: the running one, else the next in line. */
@@ -93,7 +96,9 @@ export class Conversation {
   /** Takes a message out of the line, or throws one away that never got there. */
   async withdraw(entry: Outgoing): Promise<void> {
     if (entry.turn !== null && !(await this.attempt(() => cancelTurn(this.id, entry.turn)))) return;
+    this.transcript.inLine = this.transcript.inLine.filter((message) => message.id !== entry.id);
     this.outbox.remove([entry.id]);
+    this.port.changed();
   }
 
   retry(entry: Outgoing): void {

@@ -45,6 +45,13 @@ export interface Message {
   revision: number;
 }
 
+/** A message that the server has accepted and whose turn has not begun. */
+export interface InLine {
+  readonly id: string;
+  readonly turn: string;
+  readonly content: string;
+}
+
 /** What the page has to do besides showing the messages. */
 export interface Consequence {
   /** The server's log is another one than before: load the history again. */
@@ -60,6 +67,7 @@ const MARKS: Readonly<Record<string, string>> = {
   "yaoki.resumed": "resumed",
   "yaoki.degraded": "degraded",
   "yaoki.cached": "cached",
+  "yaoki.recovery": "recovery",
 };
 
 /**
@@ -72,6 +80,8 @@ export class Transcript {
   messages: Message[] = [];
   openTurn: string | null = null;
   openMessage: string | null = null;
+  /** What stood in line when the past was read; what was sent since then is known to whoever sent it. */
+  inLine: readonly InLine[] = [];
   /** The id to resume from; null before anything was taken. */
   lastId: string | null = null;
   private last: EventId | null = null;
@@ -95,6 +105,7 @@ export class Transcript {
       note: past.note,
       pieces: [{ id: history.event_id, at: 0, length: length(past.content) }],
     }));
+    this.inLine = (history.waiting ?? []).map(({ id, turn_id, content }) => ({ id, turn: turn_id, content }));
     this.openTurn = history.open_turn;
     this.openMessage = history.open_message;
     this.pending = [];
@@ -158,6 +169,7 @@ export class Transcript {
       this.openMessage = null;
     }
     this.openTurn = frame.runId;
+    this.inLine = this.inLine.filter((message) => message.turn !== frame.runId);
     const asked = frame.input?.messages ?? [];
     for (const message of asked) {
       if (this.has(message.id)) continue;

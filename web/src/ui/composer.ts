@@ -2,6 +2,8 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { PageElement } from "./element.ts";
 import { icon } from "./icons.ts";
 
+const KEYS = "Enter sends, Shift+Enter starts a line";
+
 /** Somebody sent what they had written. */
 export class SendEvent extends Event {
   readonly content: string;
@@ -73,6 +75,7 @@ export class ComposerElement extends PageElement {
   }
 
   protected override render(): TemplateResult {
+    const hint = this.hint();
     const placeholder = this.over ? "This conversation has ended." : "Ask anything";
     return html`<form class="composer" @submit=${this.submit}>
       <label class="sr-only" for="composer-field">Your message</label>
@@ -88,7 +91,7 @@ export class ComposerElement extends PageElement {
         @keydown=${this.keydown}
       ></textarea>
       <div class="composer-row">
-        <span class="hint" id="composer-hint">${this.hint()}</span>
+        <span class="hint ${hint === KEYS ? "keys" : ""}" id="composer-hint">${hint}</span>
         ${this.busy
           ? html`<button type="button" class="round stop" ?disabled=${this.stopping} aria-label="Stop" title="Stop (Esc)" @click=${this.stop}>
               ${icon("stop")}
@@ -105,7 +108,7 @@ export class ComposerElement extends PageElement {
     if (this.stopping) return this.offline ? "Stops as soon as the connection is back." : "Stopping…";
     if (this.offline && !this.empty) return "No connection. Your message is kept and sent when it is back.";
     if (this.busy && !this.empty) return "Waits in line until this answer is done.";
-    return "Enter sends, Shift+Enter starts a line";
+    return KEYS;
   }
 
   private readonly resize = (): void => {

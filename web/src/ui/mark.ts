@@ -1,6 +1,6 @@
 import { html, render } from "lit";
 import type { Mark } from "../state/transcript.ts";
-import { story } from "../words.ts";
+import { headline, story } from "../words.ts";
 import { icon } from "./icons.ts";
 
 /** A small button in the running text; pressing it tells what happened there and what was done. */
@@ -8,19 +8,14 @@ export function markButton(marks: readonly Mark[]): HTMLElement {
   const holder = document.createElement("span");
   holder.className = "mark";
   holder.dataset["marks"] = marks.map((mark) => mark.type).join(" ");
-  const headline = story(headOf(marks)).short;
+  const title = headline(marks);
   render(
-    html`<button type="button" class="mark-button" aria-haspopup="dialog" title=${headline} @click=${() => tell(holder, marks)}>
-      ${icon("seam")}<span class="mark-word">${headline}</span>
+    html`<button type="button" class="mark-button" aria-haspopup="dialog" title=${title} @click=${() => tell(holder, marks)}>
+      ${icon("seam")}<span class="mark-word">${title}</span>
     </button>`,
     holder,
   );
   return holder;
-}
-
-/** A failover says the most; "continued" is only its second half. */
-function headOf(marks: readonly Mark[]): Mark {
-  return marks.find((mark) => mark.type !== "continued") ?? (marks[0] as Mark);
 }
 
 function tell(anchor: HTMLElement, marks: readonly Mark[]): void {
@@ -31,17 +26,15 @@ function tell(anchor: HTMLElement, marks: readonly Mark[]): void {
   note.setAttribute("aria-label", "What happened here");
   note.tabIndex = -1;
   render(
-    marks.map((mark) => {
-      const { short, happened, done } = story(mark);
-      return html`<section><h4>${short}</h4><p>${happened}</p><p>${done}</p></section>`;
-    }),
+    html`<h4>${headline(marks)}</h4>
+      ${marks.map(story).map(({ happened, done }) => html`<p>${happened} <span>${done}</span></p>`)}`,
     note,
   );
   note.addEventListener("toggle", (event) => {
     if ((event as ToggleEvent).newState !== "closed") return;
     note.remove();
   });
-  anchor.append(note);
+  document.body.append(note);
   note.showPopover();
   put(note, anchor.getBoundingClientRect());
   note.focus();

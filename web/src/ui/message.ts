@@ -102,12 +102,13 @@ export class MessageElement extends PageElement {
     const end = ending(this.message);
     if (!end) return nothing;
     const { remedy } = end;
-    const note = this.message.note ?? this.message.guidance?.reason ?? null;
+    // For a failure the server knows the reason; the other outcomes are said in the page's own words.
+    const note = end.tone === "bad" ? this.message.note : null;
     return html`<div class="ending ${end.tone}" role="note">
       ${end.tone === "quiet" ? nothing : icon("alert")}
       <div class="ending-text">
         <strong>${end.title}</strong>
-        ${note && note !== end.title ? html`<span class="ending-note">${note}</span>` : nothing}
+        ${note ? html`<span class="ending-note">${note}</span>` : nothing}
         <span>${end.advice}</span>
       </div>
       ${remedy === "none" || !this.last
@@ -138,7 +139,7 @@ export function progress(connection: Connection["kind"], waiting: boolean): Temp
     return html`<span class="writing ${waiting ? "waiting" : ""}" aria-hidden="true"><i></i><i></i><i></i></span>`;
   }
   return html`<p class="cut">
-    <strong>Interrupted.</strong> The server goes on writing; the rest appears here as soon as the connection is back.
+    <strong>Interrupted.</strong> What was written is kept; the rest appears here as soon as the connection is back.
   </p>`;
 }
 

@@ -139,7 +139,7 @@ export class Follower {
   private lossOf(error: unknown, silent: boolean): Loss {
     if (error instanceof RequestError) {
       if (error.status === 400) this.port.forget();
-      const final = !error.retryable && error.status !== 400;
+      const final = !error.retryable && error.status < 500 && error.status !== 400;
       const wait = error.retryAfterS === null ? null : error.retryAfterS * 1_000 * (1 + Math.random() / 4);
       return { reason: error.message, waitMs: wait, final };
     }

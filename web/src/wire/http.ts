@@ -30,6 +30,8 @@ export interface History {
   readonly open_turn: string | null;
   readonly open_message: string | null;
   readonly messages: readonly HistoryMessage[];
+  /** Accepted messages whose turns have not begun. */
+  readonly waiting?: readonly HistoryMessage[];
 }
 
 /** How long an answer to a plain request may take before the connection counts as lost. */
@@ -71,7 +73,7 @@ export async function problemOf(response: Response): Promise<RequestError> {
   return new RequestError(
     response.status,
     typeof detail === "string" ? detail : `The server answered ${response.status}.`,
-    typeof document["retryable"] === "boolean" ? document["retryable"] || transient : transient,
+    typeof document["retryable"] === "boolean" ? document["retryable"] : transient,
     typeof after === "number" && Number.isFinite(after) ? after : null,
   );
 }

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import httpx2
 
-from yaoki.cli.examine_local import local_model
+from yaoki.cli import examine_local
 from yaoki.cli.findings import Finding, failure, note, ok, warning
 from yaoki.llm.upstreams import OPENAI_URL
 from yaoki.settings import ModelSettings, Settings
@@ -29,17 +29,20 @@ _PROVIDER_KEYS: Mapping[str, str] = {
 
 
 async def models(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
-    """One finding for each model that an agent may come to, and one for each agent that no model would answer for."""
-    wanted = dict.fromkeys(name for agent in settings.agents.values() for name in settings.chain_of(agent.model))
-    checks = [_model(name, settings.models[name], environ) for name in wanted]
-    found = dict(zip(wanted, await asyncio.gather(*checks), strict=True))
+    """One finding for each model that an agent may come to, and one for each agent that none of them would answer."""
+    wanted = list(dict.fromkeys(name for agent in settings.agents.values() for name in settings.chain_of(agent.model)))
+    local = [name for name in wanted if settings.models[name].provider == "local"]
+    remote = [name for name in wanted if name not in local]
+    grounds = await examine_local.grounds(settings, local)
+    answers = await asyncio.gather(*(_remote(f"model {name}", settings.models[name], environ) for name in remote))
+    found = {**await examine_local.embedded(settings, local), **dict(zip(remote, answers, strict=True))}
     dead = [
         failure(f"agent {name}", "none of its models would answer.", "Put at least one of them right.")
         for name, agent in settings.agents.items()
         if all(found[model].status != "ok" for model in settings.chain_of(agent.model))
     ]
     idle = [note(f"model {name}", "no agent uses it") for name in settings.models if name not in wanted]
-    return [*found.values(), *idle, *dead]
+    return [*grounds, *(found[name] for name in wanted), *idle, *dead]
 
 
 async def offers(settings: Settings, environ: Mapping[str, str], *, ollama: str = OLLAMA) -> list[Finding]:
@@ -57,11 +60,6 @@ async def offers(settings: Settings, environ: Mapping[str, str], *, ollama: str 
             remedy = f'To use it: [models.NAME] provider = "openai", model = "…", api_key_env = "{variable}"{where}'
             found.append(note("offer", f"{variable} is set", remedy))
     return found
-
-
-async def _model(name: str, model: ModelSettings, environ: Mapping[str, str]) -> Finding:
-    part = f"model {name}"
-    return await (local_model(part, name, model) if model.provider == "local" else _remote(part, model, environ))
 
 
 async def _remote(part: str, model: ModelSettings, environ: Mapping[str, str]) -> Finding:

@@ -21,7 +21,8 @@ class Finding:
 
     Attributes:
         part: What was looked at, for example `model llama3.2`.
-        status: ok; note: an offer; warning: works, for now; failure: something needed does not work.
+        status: ok; note: an offer; warning: not as it should be, and not needed alone; failure: something that is
+            needed does not work.
         found: What is the case.
         remedy: What to do about it; empty if there is nothing to do.
     """
@@ -52,8 +53,8 @@ def note(part: str, found: str, remedy: str = "") -> Finding:
     return Finding(part, "note", found, remedy)
 
 
-def warning(part: str, found: str, remedy: str) -> Finding:
-    """It works, for now."""
+def warning(part: str, found: str, remedy: str = "") -> Finding:
+    """It is not as it should be, and Yaoki works without it or in spite of it."""
     return Finding(part, "warning", found, remedy)
 
 

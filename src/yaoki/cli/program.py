@@ -45,7 +45,7 @@ def everywhere(
     context: typer.Context,
     config: ConfigOption = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log what happens inside, and show tracebacks.")
+        bool, typer.Option("--verbose", "-v", help="Log what happens inside.")
     ] = False,
 ) -> None:
     """Options for every command."""

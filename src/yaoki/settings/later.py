@@ -7,6 +7,7 @@ LATER_SECTIONS: Mapping[str, str] = {
     "cache": "the answer cache",
     "alerts": "alerting",
     "learning": "learning",
+    "recovery": "recovery by name",
     "voice": "voice",
     "mcp_servers": "MCP tool servers",
 }

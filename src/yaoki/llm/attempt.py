@@ -30,6 +30,10 @@ from yaoki.llm.reader import Reader, Stragglers
 from yaoki.llm.seam import Seam
 from yaoki.llm.word_gate import WordGate
 
+_GOOD = ("stop", "tool_calls")
+"""Ends after which a tool call may be believed to be whole."""
+_WIDEST_GAP = 40
+
 
 @dataclass(slots=True)
 class Answer:
@@ -55,8 +59,9 @@ class Answer:
         self.whole, self.calling, self.restarted = True, False, True
 
     def gap(self) -> str | None:
-        """The white space known to have followed `shown`; None if nothing is known."""
-        return self.lost[: len(self.lost) - len(self.lost.lstrip())] if self.lost else None
+        """The white space known to have followed `shown`; None if nothing is known, or nothing that can be meant."""
+        gap = self.lost[: len(self.lost) - len(self.lost.lstrip())]
+        return gap if self.lost and len(gap) <= _WIDEST_GAP else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +110,6 @@ class Attempt:
         self._gate = WordGate()
         self._seam = Seam(answer.shown, half, gap=answer.gap(), whole=answer.whole, more=answer.lost) if half else None
         self._response = _Response()
-        self._guard = OutputGuard(candidate.policy.max_output_tokens, shown=not task.hold_text)
 
     async def items(self) -> AsyncGenerator[Item, None]:
         """The attempt's part of the answer, ending with its `Finish`.
@@ -136,7 +140,8 @@ class Attempt:
     async def _stream(self) -> AsyncGenerator[Item, None]:
         candidate, budget = self._candidate, self._task.budget
         deltas = candidate.upstream.stream(self._task.request, self._half)
-        async with Reader(deltas, candidate.policy, budget.remaining_s, self._task.stragglers) as reader:
+        guard = OutputGuard(candidate.policy.max_output_tokens, shown=not self._task.hold_text)
+        async with Reader(deltas, guard, candidate.policy, budget.remaining_s, self._task.stragglers) as reader:
             async for delta in reader:
                 if self.first_token_s is None:
                     self.first_token_s = reader.first_token_s
@@ -144,6 +149,8 @@ class Attempt:
                     yield item
                 if self._response.finish is not None:
                     break
+        if guard.excess is not None:
+            self.excess = ModelOutputLimitError("The answer would not end.", fault=guard.excess)
         self._judge()
 
     def _take(self, delta: Delta) -> Iterator[Item]:
@@ -162,10 +169,6 @@ class Attempt:
                 response.usage = delta
             case Finish():
                 response.finish = delta
-        excess = self._guard.excess(delta)
-        if excess is not None and response.finish is None:
-            self.excess = ModelOutputLimitError("The answer would not end.", fault=excess)
-            response.finish = Finish("length")
 
     def _show(self, text: str) -> Iterator[Item]:
         if self._seam is not None:
@@ -194,7 +197,7 @@ class Attempt:
             response.text += self._gate.feed(self._seam.flush(calls=bool(response.calls)))
         response.text += self._gate.flush()
         empty = not (answer.shown + response.text).strip() and not response.calls
-        if empty and response.finish.reason in ("stop", "tool_calls"):
+        if empty and response.finish.reason in _GOOD:
             raise ModelEmptyError("The model gave an empty answer.", fault="empty")
 
     def _rest(self) -> Iterator[Item]:
@@ -205,7 +208,8 @@ class Attempt:
         if response.text:
             answer.shown += response.text
             yield Text(response.text, self._candidate.name)
-        yield from response.calls
+        if response.finish is not None and response.finish.reason in _GOOD:
+            yield from response.calls
         if response.usage is not None:
             self._task.budget.add_usage(response.usage.input_tokens, response.usage.output_tokens)
             yield response.usage

@@ -6,7 +6,7 @@ before the SDK can call it a success; elsewhere pydantic-ai's own word is all th
 
 import math
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -151,10 +151,14 @@ class PydanticUpstream:
         try:
             prepared = self.model.prepare_messages(messages, parameters)
             async with self.model.request_stream(prepared, settings, parameters) as response:
-                async for event in response:
-                    delta = _delta_of(event, stream_key)
-                    if delta is not None:
-                        yield delta
+                try:
+                    async for event in response:
+                        delta = _delta_of(event, stream_key)
+                        if delta is not None:
+                            yield delta
+                except GeneratorExit:
+                    await _unwind(response)
+                    raise
                 for delta in _ending(response):
                     yield delta
         except _FOREIGN as error:
@@ -162,6 +166,17 @@ class PydanticUpstream:
             if known is None:
                 raise
             raise known from error
+
+
+async def _unwind(response: StreamedResponse) -> None:
+    """Cut the connection, then let the generators that pydantic-ai and the SDK have nested run to their ends.
+
+    Dropped half-way, each would be finalised by the loop in a task of its own, later, and in the wrong order.
+    """
+    with suppress(NotImplementedError, *_FOREIGN):
+        await response.cancel()
+        async for _ in response:
+            pass
 
 
 def _continued(half: HalfAnswer) -> Iterator[ModelMessage]:
@@ -227,7 +242,8 @@ def _ending(response: StreamedResponse) -> Iterator[Delta]:
     for part in whole.parts:
         if isinstance(part, ToolCallPart):
             details = CallDetails(provider_name=part.provider_name, provider_details=part.provider_details)
-            yield ToolCall(part.tool_name, part.args_as_json_str(), details=details)
+            arguments = part.args if isinstance(part.args, str) else part.args_as_json_str()
+            yield ToolCall(part.tool_name, arguments, details=details)
     if whole.usage.input_tokens or whole.usage.output_tokens:
         yield Usage(whole.usage.input_tokens, whole.usage.output_tokens)
     yield Finish(_FINISH.get(whole.finish_reason, "stop"))

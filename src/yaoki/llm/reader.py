@@ -2,8 +2,14 @@
 
 One task and one armed timer per stream, not a timeout per token: the timer looks, when it fires, how long ago the last
 sign of life was, and is armed again for the rest. Neighbouring pieces of text that came while nobody looked are handed
-out as one. A deadline that fires does not wait for a request that will not close: the task is cancelled and left to
-`Stragglers`, which owns it until it has ended.
+out as one. What is read ahead is bounded by the guard's cap. A deadline that fires does not wait for a request that
+will not close: the task is cancelled and left to `Stragglers`, which owns it until it has ended.
+
+    deadline      from                          fires after
+    first_token   the request                   `first_token_timeout_s` without life
+    idle          the last sign of life         `idle_timeout_s` without life
+    drip          the first text                less than one character a second, over four idle timeouts
+    total         the request                   what the turn has left
 """
 
 import asyncio
@@ -15,12 +21,15 @@ from typing import Self
 
 from yaoki.errors import ModelTimeoutError
 from yaoki.llm.candidates import CandidatePolicy
-from yaoki.llm.deltas import Delta, Text
+from yaoki.llm.deltas import Delta, Finish, Text
+from yaoki.llm.output_guard import OutputGuard
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 
-_MAX_QUEUED = 256
+MIN_CHARS_PER_S = 1.0
+PACE_IDLES = 4
+"""The pace is judged over so many idle timeouts."""
 _GRACE_S = 0.05
-"""Seconds that a healthy request gets to close before the answer goes on without it."""
+"""Seconds that a request gets to close before the answer goes on without it."""
 
 
 class Stragglers:
@@ -53,6 +62,7 @@ class Reader:
 
     Args:
         deltas: Closed by the reader.
+        guard: Takes every delta; what is too much for it ends the response.
         policy: Its first-token and idle timeouts count from one sign of life to the next.
         total_s: Seconds that the whole request may take.
         stragglers: Who takes over a request that will not close.
@@ -64,6 +74,7 @@ class Reader:
     def __init__(
         self,
         deltas: AsyncGenerator[Delta, None],
+        guard: OutputGuard,
         policy: CandidatePolicy,
         total_s: float,
         stragglers: Stragglers,
@@ -72,14 +83,15 @@ class Reader:
         self._loop = asyncio.get_running_loop()
         self._clock = clock
         self._stragglers = stragglers
+        self._guard = guard
         self._queue: deque[Delta] = deque()
-        self._room = asyncio.Event()
         self._waiter: asyncio.Future[None] | None = None
         self._idle_s = policy.idle_timeout_s
         self._limit_s, self._phase = policy.first_token_timeout_s, "first_token"
         self._started = self._life = clock.monotonic()
         self._end = self._started + total_s
         self.first_token_s: float | None = None
+        self._pace_from: tuple[float, int] | None = None
         self._timer = self._loop.call_later(min(self._limit_s, total_s), self._look)
         self._task = self._loop.create_task(self._pump(deltas))
         self._task.add_done_callback(self._wake)
@@ -129,7 +141,6 @@ class Reader:
                 pieces.append(piece.text)
                 queue.popleft()
             delta = Text("".join(pieces))
-        self._room.set()
         return delta
 
     async def _pump(self, deltas: AsyncGenerator[Delta, None]) -> None:
@@ -139,31 +150,37 @@ class Reader:
                 if self.first_token_s is None:
                     self.first_token_s = self._life - self._started
                     self._limit_s, self._phase = self._idle_s, "idle"
+                if self._pace_from is None and type(delta) is Text:
+                    self._pace_from = self._life, self._guard.chars
+                self._guard.take(delta)
                 self._queue.append(delta)
+                if self._guard.excess is not None:
+                    self._queue.append(Finish("length"))
                 self._wake()
-                if len(self._queue) >= _MAX_QUEUED:
-                    await self._wait_for_room()
-
-    async def _wait_for_room(self) -> None:
-        """The consumer is slow: that is not the upstream's silence."""
-        while len(self._queue) >= _MAX_QUEUED:
-            self._room.clear()
-            await self._room.wait()
-        self._life = self._clock.monotonic()
+                if self._guard.excess is not None:
+                    return
 
     def _wake(self, _: object = None) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def _look(self) -> None:
-        """The timer fired: fail whoever waits in vain, or look again when the deadline is due."""
+        """The timer fired: fail whoever waits in vain, or look again when the next deadline is due."""
         now = self._clock.monotonic()
         due = min(self._life + self._limit_s, self._end)
-        if now < due or self._waiter is None:
+        if self._waiter is None or (now < due and not self._drips(now)):
             self._timer = self._loop.call_later(max(due - now, _GRACE_S), self._look)
         elif not self._waiter.done():
-            phase = "total" if self._end <= now else self._phase
-            silent_s = now - self._life
+            phase = "total" if now >= self._end else self._phase if now >= due else "drip"
             self._waiter.set_exception(
-                ModelTimeoutError(f"The model gave no sign of life for {silent_s:.1f} s ({phase}).", fault=phase)
+                ModelTimeoutError(f"The model's deadline passed: {phase}, {now - self._started:.1f} s.", fault=phase)
             )
+
+    def _drips(self, now: float) -> bool:
+        """Whether so little came for so long that nobody would wait for the rest."""
+        window_s = PACE_IDLES * self._idle_s
+        if self._pace_from is None or now - self._pace_from[0] < window_s:
+            return False
+        chars = self._guard.chars - self._pace_from[1]
+        self._pace_from = now, self._guard.chars
+        return chars < window_s * MIN_CHARS_PER_S

@@ -8,7 +8,7 @@
 
     rule       candidates                              the first by         pause
     1 fresh    FRESH and healthy                       preference           none
-    2 retry    FAILED, twice per answer in all         pause, then tries    what it asked for, at least a jittered backoff
+    2 retry    FAILED, twice per answer in all         pause, then tries    what it asked for, or a jittered backoff
     3 panic    FRESH and bearable                      preference           none
 
 Failing fast when no breaker admits anything was the worst of all policies that were simulated, hence rule 3.

@@ -2,22 +2,34 @@
 
 from yaoki.errors import ModelMalformedError
 
-_MAX_EVENT_BYTES = 1_000_000
+MAX_EVENT_BYTES = 1_000_000
+_BOM = b"\xef\xbb\xbf"
 
 
 class SseParser:
-    """Turns bytes into the data of whole events.
+    r"""Turns bytes into the data of whole events.
 
     CR, LF and CRLF end a line; several `data:` lines make one event; comments and other fields carry no data; a
     character or a line ending may be split between two feeds.
+
+    Attributes:
+        strange: A line came that the grammar knows, but no event stream has: no comment and none of the four fields.
+
+    Example:
+        >>> parser = SseParser()
+        >>> parser.feed(b": hello\n\ndata: 1\rdata: 2\r\n\r")
+        ['1\n2']
     """
 
-    __slots__ = ("_buffer", "_data", "_started")
+    __slots__ = ("_after_cr", "_buffer", "_data", "_size", "_started", "strange")
 
     def __init__(self) -> None:
         self._buffer = b""
-        self._data: list[str] = []
+        self._data: list[bytes] = []
+        self._size = 0
         self._started = False
+        self._after_cr = False
+        self.strange = False
 
     def feed(self, raw: bytes) -> list[str]:
         """The data of every event that `raw` completes.
@@ -25,23 +37,32 @@ class SseParser:
         Raises:
             ModelMalformedError: An event of more than a megabyte, or bytes that are not UTF-8.
         """
-        self._buffer += raw
-        if len(self._buffer) > _MAX_EVENT_BYTES:
-            raise ModelMalformedError("The provider sent an event of over a megabyte.", fault="oversized_event")
+        if self._after_cr and raw:
+            raw = raw.removeprefix(b"\n")
+            self._after_cr = False
+        text = self._buffer + raw
         if not self._started:
-            self._buffer = self._buffer.removeprefix(b"\xef\xbb\xbf")
-            self._started = bool(self._buffer)
-        text = self._buffer
-        if text.endswith(b"\r"):  # the other half of a CRLF may follow
-            return []
-        lines = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+            if _BOM.startswith(text[:3]) and len(text) < len(_BOM):
+                self._buffer = text
+                return []
+            text = text.removeprefix(_BOM)
+            self._started = True
+        if b"\r" in raw:
+            self._after_cr = text.endswith(b"\r")
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = text.split(b"\n")
         self._buffer = lines.pop()
+        if len(self._buffer) + self._size > MAX_EVENT_BYTES:
+            raise ModelMalformedError("The provider sent an event of over a megabyte.", fault="oversized_event")
         return self._take(lines)
 
     def close(self) -> list[str]:
-        """The stream ended: the data of an event whose closing blank line never came."""
-        lines = [*self._buffer.rstrip(b"\r").split(b"\n"), b""]
-        self._buffer = b""
+        """The stream ended: the data of an event whose closing blank line never came.
+
+        Raises:
+            ModelMalformedError: As `feed`.
+        """
+        lines, self._buffer = [self._buffer, b""], b""
         return self._take(lines)
 
     def _take(self, lines: list[bytes]) -> list[str]:
@@ -49,10 +70,15 @@ class SseParser:
         for line in lines:
             if not line:
                 if self._data:
-                    events.append("\n".join(self._data))
-                    self._data = []
-            elif line.startswith(b"data:"):
-                self._data.append(_decode(line[5:].removeprefix(b" ")))
+                    events.append(_decode(b"\n".join(self._data)))
+                    self._data, self._size = [], 0
+                continue
+            field, _, value = line.partition(b":")
+            if field == b"data":
+                self._data.append(value.removeprefix(b" "))
+                self._size += len(value)
+            elif field not in (b"", b"event", b"id", b"retry"):
+                self.strange = True
         return events
 
 

@@ -79,7 +79,7 @@ def openai_upstream(
         api_key=api_key or _NO_KEY,
         max_retries=0,
         http_client=httpx2.AsyncClient(
-            transport=WatchedTransport(transport, max_tokens=max_output_tokens),
+            transport=WatchedTransport(transport),
             timeout=httpx2.Timeout(None, connect=CONNECT_S),
             follow_redirects=False,
             trust_env=False,

@@ -1,24 +1,32 @@
 """The watcher under a provider's SDK: an HTTP transport that judges streaming bodies while they pass.
 
 It raises our own errors where the SDK would call half an answer a success, ends a stream once its terminator and usage
-are in, caps what will not end, and merges text that comes in bursts into one chunk about every 30 ms (the first at
-once), since the SDK spends far more on a chunk than we do. Deadlines are not here: the chain has them, for all.
+are in, and merges text that comes in bursts into one chunk about every 30 ms (the first at once), since the SDK spends
+far more on a chunk than we do. Deadlines and caps are not here: the chain has them, for every provider.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import httpx2
 
-from yaoki.errors import ModelMalformedError, ModelTruncatedError
+from yaoki.errors import ModelMalformedError
 from yaoki.llm.chat_stream import ChatStream, Chunk
 from yaoki.llm.failures import rename
+from yaoki.llm.sse import MAX_EVENT_BYTES
 
 COALESCE_S = 0.03
 LINGER_S = 0.15
-"""How long usage may take to follow the terminator."""
+"""Seconds that usage may take to follow the terminator."""
+DRAIN_S = 0.02
+"""Seconds that a body may take to end after all of it was said, so that its connection can serve again."""
+_OK = 200
+_DONE = b"data: [DONE]\n\n"
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_UNMERGED = ("<think>", "</think>")
 
 
 class WatchedTransport(httpx2.AsyncBaseTransport):
@@ -26,27 +34,23 @@ class WatchedTransport(httpx2.AsyncBaseTransport):
 
     Args:
         inner: What really talks.
-        max_tokens: Chunks of text after which a stream is ended with `length`.
     """
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, *, max_tokens: int) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
         self._inner = inner
-        self._max_tokens = max_tokens
-        self._origin: tuple[str, str, int | None] | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send, and watch the answer if it is a 200."""
-        origin = (request.url.scheme, request.url.host, request.url.port)
-        self._origin = self._origin or origin
-        if origin != self._origin:
-            raise ModelMalformedError("The provider redirects to another host.", fault="redirect")
+        """Send, and watch the answer if it is a 200.
+
+        Compression is not asked for. What is compressed all the same is unpacked here, or left unwatched if we cannot.
+        """
         request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
-        encoding = response.headers.get("content-encoding", "identity")
-        if response.status_code == httpx2.codes.OK and encoding == "identity":
-            stream = cast("httpx2.AsyncByteStream", response.stream)
-            response.stream = _WatchedStream(stream, ChatStream(self._max_tokens))
+        unpack = _unpacker(response.headers.get("content-encoding", "identity").casefold())
+        if response.status_code == _OK and unpack is not None:
+            response.stream = _WatchedStream(cast("httpx2.AsyncByteStream", response.stream), unpack)
             response.headers["content-type"] = "text/event-stream"
+            response.headers.pop("content-encoding", None)
         return response
 
     async def aclose(self) -> None:
@@ -57,87 +61,96 @@ class WatchedTransport(httpx2.AsyncBaseTransport):
 class _WatchedStream(httpx2.AsyncByteStream):
     """Reads ahead in a task of its own, so that a pause after a burst never delays what has come."""
 
-    def __init__(self, inner: httpx2.AsyncByteStream, chat: ChatStream) -> None:
+    def __init__(self, inner: httpx2.AsyncByteStream, unpack: Callable[[bytes], bytes]) -> None:
         self._inner = inner
-        self._chat = chat
+        self._unpack = unpack
+        self._chat = ChatStream()
         self._chunks: list[Chunk] = []
         self._arrived = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        self._pump = asyncio.create_task(self._read())
-        try:
-            while True:
-                waiter = self._arrived.wait()
-                if self._chat.finished and not self._chat.complete:
-                    try:
-                        await asyncio.wait_for(waiter, LINGER_S)
-                    except TimeoutError:
-                        break
-                else:
-                    await waiter
-                self._arrived.clear()
-                ended = self._pump.done()
-                for chunk in _merge(self._take()):
-                    yield b"data: " + json.dumps(chunk).encode() + b"\n\n"
-                if ended or self._chat.complete:
-                    break
+        if self._pump is not None:
+            return  # the SDK looks for a rest after the end; there is none
+        pump = self._pump = asyncio.create_task(self._read())
+        while await self._something(pump):
+            chunks, self._chunks = self._chunks, []
+            yield b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in _merge(chunks))
+            if not (pump.done() or self._chat.complete):
                 await asyncio.sleep(COALESCE_S)
-            if self._pump.done():
-                self._raise_fault(self._pump)
-        finally:
-            await self._stop()
-        yield b"data: [DONE]\n\n"
+        if not self._chat.finished and not pump.cancelled():
+            pump.result()
+        yield _DONE
 
     async def aclose(self) -> None:
-        """Stop reading and let the connection go."""
-        await self._stop()
+        """Stop reading and let the connection go; a body that is at its end anyway is read to it first."""
+        pump = self._pump
+        if pump is not None and not pump.done():
+            if self._chat.complete:
+                await asyncio.wait({pump}, timeout=DRAIN_S)
+            pump.cancel()
+            await asyncio.wait({pump})
+        if pump is not None and not pump.cancelled():
+            pump.exception()  # seen: it was raised to the reader, or nobody reads any more
         await self._inner.aclose()
 
-    def _take(self) -> list[Chunk]:
-        chunks, self._chunks = self._chunks, []
-        return chunks
+    async def _something(self, pump: asyncio.Task[None]) -> bool:
+        """Wait until there are chunks to hand out; False if there will be no more."""
+        while not self._chunks and not pump.done() and not self._chat.complete:
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(LINGER_S if self._chat.finished else None):
+                    await self._arrived.wait()
+            except TimeoutError:
+                return False
+        return bool(self._chunks)
 
     async def _read(self) -> None:
         try:
             async for raw in self._inner:
-                chunks = self._chat.feed(raw)
-                if chunks:
-                    self._chunks += chunks
-                    self._arrived.set()
-                if self._chat.complete:
-                    return
-            self._chunks += self._chat.close()
+                if not self._chat.complete:
+                    self._take(self._chat.feed(self._unpack(raw)))
+            self._take(self._chat.close())
+        except (httpx2.HTTPError, OSError, zlib.error) as error:
+            if not self._chat.finished:  # after the terminator nothing is a fault
+                raise rename(error) or ModelMalformedError("The answer cannot be read.", fault="unreadable") from error
         finally:
             self._arrived.set()
 
-    def _raise_fault(self, pump: asyncio.Task[None]) -> None:
-        """Raise what ended the reading, unless the terminator had been seen: after it nothing is a fault."""
-        if self._chat.finished or pump.cancelled():
-            return
-        error = pump.exception()
-        if error is not None:
-            raise rename(error) or error
-        raise ModelTruncatedError("The stream ended without a finish reason.", fault="cut")
+    def _take(self, chunks: list[Chunk]) -> None:
+        if chunks or self._chat.complete:
+            self._chunks += chunks
+            self._arrived.set()
 
-    async def _stop(self) -> None:
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait({self._pump})
-            if not self._pump.cancelled():
-                self._pump.exception()  # seen: it was raised to the reader, or came after the terminator
+
+def _unpacker(encoding: str) -> Callable[[bytes], bytes] | None:
+    if encoding in ("identity", ""):
+        return bytes
+    if encoding not in ("gzip", "deflate"):
+        return None
+    packed = zlib.decompressobj(_GZIP_OR_ZLIB)
+
+    def unpack(raw: bytes) -> bytes:
+        plain = packed.decompress(raw, MAX_EVENT_BYTES)
+        if packed.unconsumed_tail:
+            raise ModelMalformedError("The answer is packed too tightly to be one.", fault="oversized_event")
+        return plain
+
+    return unpack
 
 
 def _plain_text(chunk: Chunk) -> str | None:
-    """The text of a chunk that carries nothing else."""
-    choices = cast("list[dict[str, Any]]", chunk.get("choices") or [])
-    if len(choices) != 1 or chunk.get("usage") or choices[0].get("finish_reason") or choices[0].get("logprobs"):
+    """The text of a chunk that carries nothing else; None if it must pass as it is."""
+    if not chunk["choices"] or chunk.get("usage"):
         return None
-    delta = cast("dict[str, Any]", choices[0].get("delta") or {})
-    if any(value for key, value in delta.items() if key not in ("content", "role")):
-        return None
+    choice = cast("dict[str, Any]", chunk["choices"][0])
+    delta = cast("dict[str, Any]", choice.get("delta") or {})
     content = delta.get("content")
-    return content if isinstance(content, str) else None
+    if choice.get("finish_reason") or choice.get("logprobs") or not isinstance(content, str):
+        return None
+    if content.strip() in _UNMERGED or any(value for key, value in delta.items() if key not in ("content", "role")):
+        return None
+    return content
 
 
 def _merge(chunks: list[Chunk]) -> list[Chunk]:

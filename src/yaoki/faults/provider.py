@@ -128,7 +128,7 @@ class ScriptedProvider:
         await self._obey()
 
     async def until(self, true: Callable[[Self], bool]) -> None:
-        """Return as soon as `true` of this provider, looked at whenever a request comes, a fault fires or a play ends."""
+        """Return as soon as `true` of this provider: asked whenever a request comes, a fault fires or a play ends."""
         while not true(self):
             self._happened.clear()
             await self._happened.wait()

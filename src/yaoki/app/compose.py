@@ -12,6 +12,7 @@ from yaoki.llm.candidates import Candidate
 from yaoki.llm.chain import Chain
 from yaoki.llm.deltas import Upstream
 from yaoki.llm.upstreams import OPENAI_URL, openai_upstream
+from yaoki.monitoring.loop_watchdog import LoopWatchdog
 from yaoki.monitoring.metrics import Metrics
 from yaoki.orchestrator import Orchestrator
 from yaoki.resilience.breaker import CircuitBreaker
@@ -67,6 +68,7 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         agents = {name: _agent(name, settings, candidates, notices) for name in settings.agents}
         for agent in agents.values():
             closing.push_async_callback(agent.chain.aclose)
+            agent.chain.warm()
 
         def begin(turn: Turn) -> TurnRun:
             return TurnRun(turn, agents.get(turn.agent) or agents[settings.default_agent], store, notices=notices)
@@ -77,7 +79,12 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         orchestrator = Orchestrator(
             store, runner, names, notes=lambda: {f"model {name}": model.state for name, model in models.items()}
         )
-        metrics = Metrics(notices, breakers=[candidate.breaker for candidate in candidates.values()])
+        watchdog = closing.enter_context(LoopWatchdog(notices))
+        metrics = Metrics(
+            notices,
+            breakers=[candidate.breaker for candidate in candidates.values()],
+            figures={"yaoki_loop_lag_seconds": ("How late the event loop is.", lambda: watchdog.lag_s)},
+        )
         housekeeping = asyncio.create_task(_housekeeping(store, settings.store.keep_days), name="housekeeping")
         closing.callback(housekeeping.cancel)
         taken_up = await runner.start()

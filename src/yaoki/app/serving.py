@@ -10,7 +10,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +115,7 @@ def _policy(settings: Settings) -> ApiPolicy:
 
 
 @contextlib.contextmanager
-def _bound(server: ServerSettings) -> Iterator[socket.socket]:
+def _bound(server: ServerSettings) -> Generator[socket.socket]:
     """A socket that listens where the settings say.
 
     Raises:
@@ -147,7 +147,7 @@ class _Server(uvicorn.Server):
         self.up.set()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Generator[None]:
         yield
 
 

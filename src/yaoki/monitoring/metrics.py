@@ -1,6 +1,6 @@
 """Prometheus metrics, fed by the notices of the layers below."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -24,8 +24,7 @@ class Metrics:
 
     Args:
         breakers: Their states are read when somebody asks.
-        gauges: Further figures by metric name, each with its help, its labels' name and a function that gives values by
-            label; read when somebody asks.
+        figures: Further gauges by metric name, each with its help and what reads it when somebody asks.
     """
 
     def __init__(
@@ -33,14 +32,14 @@ class Metrics:
         notices: Notices,
         *,
         breakers: Iterable[CircuitBreaker] = (),
-        gauges: dict[str, tuple[str, str, Callable[[], dict[str, float]]]] | None = None,
+        figures: Mapping[str, tuple[str, Callable[[], float]]] | None = None,
     ) -> None:
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
         self._breakers = tuple(breakers)
-        self._gauges = gauges or {}
+        self._figures = figures or {}
         registry.register(self)
         self._turns = Counter("yaoki_turns_total", "Turns ended, by outcome.", ["outcome"], registry=registry)
         self._turn_seconds = Histogram(
@@ -81,11 +80,8 @@ class Metrics:
         for breaker in self._breakers:
             states.add_metric([breaker.name], _STATES[breaker.state])
         yield states
-        for name, (text, label, read) in self._gauges.items():
-            family = GaugeMetricFamily(name, text, labels=[label])
-            for value, figure in read().items():
-                family.add_metric([value], figure)
-            yield family
+        for name, (text, read) in self._figures.items():
+            yield GaugeMetricFamily(name, text, value=read())
 
     def _turn_finished(self, notice: TurnFinished) -> None:
         self._turns.labels(notice.outcome).inc()

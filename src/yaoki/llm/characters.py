@@ -20,9 +20,8 @@ WORD_END = re.compile(rf"(?<=\S)(?=\s)|(?<=[{_UNSPACED}])(?=\S)|(?<=\S)(?=[{_UNS
 """A place where a word may end, if it does not part a character from what extends it."""
 
 _JOINER = "\u200d"
-_EXTENDING = re.compile(
-    "[\u200c\u200d\ufe00-\ufe0f\u1160-\u11ff\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
-)
+_FLAG = re.compile("[\U0001f1e6-\U0001f1ff]")
+_EXTENDING = re.compile("[\u200c\u200d\ufe00-\ufe0f\u1160-\u11ff\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 
 
 def parts_a_character(text: str, at: int) -> bool:
@@ -30,7 +29,9 @@ def parts_a_character(text: str, at: int) -> bool:
 
     Combining marks, joined emoji, flags, tones of skin, jamo. `at` is above 0 and below the length.
     """
-    after = text[at]
-    if after.isascii():
-        return text[at - 1] == _JOINER or (after == "\n" and text[at - 1] == "\r")
-    return text[at - 1] == _JOINER or bool(_EXTENDING.match(after)) or unicodedata.category(after)[0] == "M"
+    before, after = text[at - 1], text[at]
+    if before == _JOINER or after.isascii():
+        return before == _JOINER or (before == "\r" and after == "\n")
+    if _FLAG.match(after):
+        return bool(_FLAG.match(before))  # flags in a row stay together: which two belong together cannot be seen here
+    return bool(_EXTENDING.match(after)) or unicodedata.category(after)[0] == "M"

@@ -111,7 +111,7 @@ class ChatStream:
             body: object = json.loads(self._head.lstrip(_BLANKS))
         except ValueError as error:
             raise ModelMalformedError("The provider's answer is not JSON.", fault="bad_json") from error
-        document = _mapping(cast("list[object]", body)[0] if isinstance(body, list) and body else body)
+        document = _mapping(next(iter(_list(body)), body))
         if document.get("error"):
             raise in_band_error(document["error"])
         choice = _mapping(next(iter(_list(document.get("choices"))), None))
@@ -141,7 +141,7 @@ def _judge(chunk: object) -> Chunk | None:
         return None
     if not isinstance(choices, list):
         raise _misshapen("choices")
-    mine = [choice for choice in map(_choice, _list(choices)) if choice.get("index") in (0, None)][:1]
+    mine = [choice for choice in map(_choice, cast("list[object]", choices)) if choice.get("index") in (0, None)][:1]
     return {**facts, "choices": mine} if mine or facts.get("usage") else None
 
 

@@ -35,8 +35,8 @@ _SENTENCE_ENDS = tuple(".!?:;。！？：；…)]}\"'”’»」』`*|\n")
 _ATTACHED = tuple(".,;:!?)]}%…’”»、。，！？；：）」』")
 _QUOTES = "\"'`«“„…. \t\r\n>*"
 _PREAMBLE = re.compile(
-    r"\W{0,3}(sure|certainly|of course|absolutely|okay|ok|got it|understood|no problem|great|yes)\b[,.!:]"
-    r"|\W{0,3}(here is|here's|here are|here you|continuing|continued|let me|i'll|i will|i can|i apologi[sz]e|i'm sorry"
+    r"[\s\"'*_]{0,3}(sure|certainly|of course|absolutely|okay|ok|got it|understood|no problem|great|yes)\b[,.!:]"
+    r"|[\s\"'*_]{0,3}(here is|here's|here are|here you|continuing|continued|let me|i'll|i will|i can|i apologi[sz]e|i'm sorry"
     r"|sorry|my apologies|as an ai|as requested|the rest of|to continue|picking up|resuming"
     r"|natürlich|gerne|selbstverständlich|hier ist|voici|bien sûr|désolé|claro|por supuesto|aquí"
     r"|当然|好的|以下|もちろん|続き)",
@@ -105,15 +105,17 @@ class Seam:
         self.decided = True
         if not calls and (self._half.calling or self._more or not self._shown.endswith(_SENTENCE_ENDS)):
             raise SeamRefusedError("the continuation is empty where there was more to say")
-        return ""
+        return "" if self._instructed else self._buffer
 
     @property
     def _instructed(self) -> bool:
         return self._half.mode == "instruction"
 
     def _goes_on(self, text: str) -> bool:
-        """Whether white space stands where a continuation, and only a continuation, has it."""
-        return not self._instructed and text[:1].isspace() and (not self._whole or bool(self._gap))
+        """Whether a blank, or a mark that closes, stands where a continuation has it, and a turn of its own has not."""
+        if self._instructed or not text:
+            return False
+        return text[0] in _ATTACHED or (text[0].isspace() and (not self._whole or bool(self._gap)))
 
     def _in_doubt(self, text: str) -> bool:
         """Whether more of the text could turn it into a repetition or a preamble."""
@@ -126,11 +128,8 @@ class Seam:
             return True
         if self._goes_on(text):
             return False
-        if self._instructed:
-            return self._anchor_end(start) is None and (
-                _PREAMBLE.match(start) is not None or self._repeats_so_far(start)
-            )
-        return self._repeats_so_far(start)
+        unfinished = self._instructed and self._anchor_end(start) is None and _is_preamble(start)
+        return unfinished or self._repeats_so_far(start)
 
     def _is_word_by_word(self, text: str) -> bool:
         """Whether a short text is innocent already: a small letter or punctuation after the right blank."""
@@ -140,7 +139,7 @@ class Seam:
     def _repeats_so_far(self, start: str) -> bool:
         tail = self._shown[-MAX_HELD:]
         start = start.lstrip(_QUOTES) if self._instructed else start
-        return any(tail.startswith(start, at) and len(tail) - at > len(start) for at in range(len(tail)))
+        return any(tail.startswith(start, at) and len(tail) - at >= len(start) for at in range(len(tail)))
 
     def _decide(self) -> str:
         self.decided = True
@@ -170,7 +169,7 @@ class Seam:
             return at + len(anchor)
         bare = start.lstrip(_QUOTES)
         overlap = self._overlap(bare)
-        return len(start) - len(bare) + overlap if overlap and len(bare) > overlap else None
+        return len(start) - len(bare) + overlap if overlap else None
 
     def _overlap(self, text: str) -> int:
         """How many characters at the beginning of `text` repeat the end of what was shown, from a word's start."""
@@ -209,7 +208,7 @@ def anchor_of(shown: str) -> str:
     """The last words of `shown` that an instructed continuation has to begin with."""
     tail = shown.rstrip()[-ANCHOR_CHARS:]
     space = tail.find(" ")
-    return tail if len(tail) == len(shown.rstrip()) or space < 0 else tail[space + 1 :]
+    return tail if len(tail) == len(shown.rstrip()) or space < 0 else tail[space:].lstrip()
 
 
 def _is_preamble(start: str) -> bool:

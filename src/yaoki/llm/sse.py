@@ -24,7 +24,7 @@ class SseParser:
     __slots__ = ("_after_cr", "_buffer", "_data", "_size", "_started", "strange")
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._buffer: bytes = b""
         self._data: list[bytes] = []
         self._size = 0
         self._started = False

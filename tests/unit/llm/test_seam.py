@@ -1,24 +1,159 @@
-"""Seams: what was shown is neither repeated nor lost."""
+"""Seams: what was shown is neither repeated nor lost; what is no continuation is refused."""
 
 import pytest
 
 from yaoki.llm.deltas import HalfAnswer
-from yaoki.llm.seam import Seam, SeamRefusedError
-from yaoki.llm.word_gate import WordGate
+from yaoki.llm.seam import Seam, SeamRefusedError, anchor_of
+
+LONG = "The capital of France, as everybody knows, is"
 
 
-def test_an_unfinished_word_is_held_back() -> None:
-    gate = WordGate()
-    assert gate.feed("The capital of Fra") == "The capital of"
-    assert gate.held == " Fra"
+def joined(shown: str, comes: str, mode: str = "prefill", **known: object) -> str:
+    """What a person reads in the end; `comes` arrives in pieces of three characters."""
+    seam = Seam(shown, HalfAnswer(shown, mode, bool(known.pop("calling", False))), **known)
+    text = "".join(seam.feed(comes[at : at + 3]) for at in range(0, len(comes), 3))
+    return shown + text + seam.flush()
 
 
-def test_a_repeated_end_is_trimmed() -> None:
-    seam = Seam("The capital of France", HalfAnswer("The capital of France", "prefill"))
-    assert seam.feed("of France is Paris") == " is Paris"
+@pytest.mark.requirement("P-3")
+@pytest.mark.parametrize(
+    "shown,comes,whole",
+    [
+        (LONG, " Paris.", f"{LONG} Paris."),
+        (LONG, "\n\nParis.", f"{LONG}\n\nParis."),
+        (LONG, ", of course, Paris.", f"{LONG}, of course, Paris."),
+        ("I told you again and", " again and again.", "I told you again and again and again."),
+        ("ha ha ha", " ha ha", "ha ha ha ha ha"),
+        ("| 0 | 0 |", "\n| 0 | 0 |", "| 0 | 0 |\n| 0 | 0 |"),
+        ("def f():\n    x = 1", "\n    x = 1\n", "def f():\n    x = 1\n    x = 1\n"),
+        ("Version 3.1", " was followed by 4", "Version 3.1 was followed by 4"),
+        ("It is very", " very cold", "It is very very cold"),
+    ],
+)
+def test_a_backend_that_goes_on_is_believed(shown: str, comes: str, whole: str) -> None:
+    assert joined(shown, comes, gap=comes[: len(comes) - len(comes.lstrip())] or " ") == whole
 
 
-def test_a_preamble_is_refused() -> None:
-    seam = Seam("The capital of", HalfAnswer("The capital of", "prefill"))
+@pytest.mark.requirement("P-3")
+def test_a_blank_that_the_backend_strips_is_put_back() -> None:
+    assert joined("The capital is", "nice.", gap=" ") == "The capital is nice."
+    assert joined("def f():", "return 1", gap="\n    ") == "def f():\n    return 1"
+
+
+def test_without_white_space_between_words_nothing_is_put_in() -> None:
+    assert joined("東京から", "来ました。") == "東京から来ました。"
+    assert joined("ภาษา", "ไทย") == "ภาษาไทย"
+
+
+def test_inside_a_run_without_an_end_the_rest_is_joined_directly() -> None:
+    url = "https://example.org/a-very-long-path"
+    assert joined(url, "-that-goes-on", gap="", whole=False) == f"{url}-that-goes-on"
+
+
+@pytest.mark.requirement("P-3")
+@pytest.mark.parametrize("mode", ["prefill", "instruction"])
+def test_the_whole_answer_again_is_trimmed(mode: str) -> None:
+    assert joined(LONG, f"{LONG} Paris.", mode, gap=" ") == f"{LONG} Paris."
+    assert joined(LONG, f" {LONG} Paris.", mode, gap=" ") == f"{LONG} Paris."
+
+
+@pytest.mark.requirement("P-3")
+@pytest.mark.parametrize("mode", ["prefill", "instruction"])
+@pytest.mark.parametrize("words", [1, 2, 3, 5])
+def test_the_last_words_again_are_trimmed(mode: str, words: int) -> None:
+    shown = "The harbour counted seven lighthouses"
+    again = " ".join(shown.split()[-words:])
+    assert joined(shown, f"{again} before dawn.", mode, gap=" ") == f"{shown} before dawn."
+
+
+def test_an_instructed_model_may_put_quotes_around_the_last_words() -> None:
+    anchor = anchor_of(LONG)
+    assert joined(LONG, f'"{anchor}" Paris.', "instruction", gap=" ") == f"{LONG} Paris."
+    assert joined(LONG, f"…{anchor} Paris.", "instruction", gap=" ") == f"{LONG} Paris."
+    assert joined(LONG, f"> {anchor}\nParis.", "instruction", gap=" ") == f"{LONG}\nParis."
+
+
+def test_a_preamble_before_the_last_words_is_trimmed_with_them() -> None:
+    comes = f"Sure, here is the rest of my answer:\n\n{anchor_of(LONG)} Paris."
+    assert joined(LONG, comes, "instruction", gap=" ") == f"{LONG} Paris."
+
+
+@pytest.mark.parametrize(
+    "comes",
+    [
+        "Sure, here is the rest: Paris.",
+        "Certainly! The capital",
+        "Here is the continuation: Paris.",
+        "I apologize for the interruption. Paris",
+        "Natürlich! Paris.",
+        "当然，以下是",
+        " Sure, here is the rest: Paris.",
+    ],
+)
+@pytest.mark.parametrize("mode", ["prefill", "instruction"])
+def test_a_preamble_is_refused(comes: str, mode: str) -> None:
     with pytest.raises(SeamRefusedError):
-        seam.feed("Sure, here is the rest")
+        joined(LONG, comes, mode, gap=" ")
+
+
+@pytest.mark.parametrize("mode", ["prefill", "instruction"])
+def test_a_sentence_of_its_own_in_the_middle_of_another_is_refused(mode: str) -> None:
+    with pytest.raises(SeamRefusedError):
+        joined(LONG, "The French capital is Paris.", mode, gap=" ")
+    with pytest.raises(SeamRefusedError):
+        joined(LONG, "# Paris", mode, gap=" ")
+
+
+def test_a_preamble_after_a_whole_sentence_is_refused_too() -> None:
+    with pytest.raises(SeamRefusedError):
+        joined("Paris is the capital.", "Sure, here is more: it is big.", gap=" ")
+
+
+def test_a_new_sentence_after_a_whole_one_goes_on() -> None:
+    assert joined("It rains.", "Nobody minds.", gap=" ") == "It rains. Nobody minds."
+
+
+def test_an_instructed_model_that_goes_straight_on_is_believed_in_mid_sentence_only() -> None:
+    assert joined("The weather is", "cold today.", "instruction", gap=" ") == "The weather is cold today."
+    with pytest.raises(SeamRefusedError):
+        joined("It rains.", "Nobody minds.", "instruction", gap=" ")
+
+
+def test_nothing_where_there_was_more_to_say_is_refused() -> None:
+    with pytest.raises(SeamRefusedError):
+        joined("The capital of", "", gap=" ", more=" Fra")
+    with pytest.raises(SeamRefusedError):
+        joined("It rains.", "", gap=" ", more=" And")
+
+
+def test_nothing_after_a_whole_sentence_is_a_whole_answer() -> None:
+    assert joined("It rains.", "", gap=None) == "It rains."
+
+
+def test_a_lost_tool_call_need_not_go_on_with_the_text() -> None:
+    seam = Seam("Let me look.", HalfAnswer("Let me look.", "instruction", calling=True))
+    assert seam.flush(calls=True) == ""
+
+
+def test_a_text_instead_of_the_lost_tool_call_is_refused() -> None:
+    with pytest.raises(SeamRefusedError):
+        joined("Let me look.", "It is sunny.", "instruction", calling=True)
+
+
+def test_a_seam_is_decided_with_the_first_innocent_token() -> None:
+    seam = Seam(LONG, HalfAnswer(LONG, "prefill"), gap=" ")
+    assert seam.feed(" paris") == " paris"
+    assert seam.decided
+
+
+def test_doubt_does_not_hold_text_back_for_ever() -> None:
+    shown = "a " * 1_000 + "b"
+    seam = Seam(shown, HalfAnswer(shown, "prefill"), gap=" ")
+    given = sum(len(seam.feed("a ")) for _ in range(500))
+    assert given > 0
+
+
+def test_the_anchor_is_made_of_whole_words_from_the_end() -> None:
+    assert anchor_of("short") == "short"
+    assert LONG.endswith(anchor_of(LONG))
+    assert len(anchor_of("word " * 100)) <= 48

@@ -24,7 +24,7 @@ from yaoki.store.events import (
 
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
 _OUTCOMES = ("completed", "degraded", "cached", "output_limit", "filtered", "cancelled", "failed", "parked")
-_TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
+_TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 _MODELS = st.sampled_from(["one", "two", ""])
 
 

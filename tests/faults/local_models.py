@@ -16,7 +16,10 @@ from yaoki.resilience.notices import Notices
 from yaoki.resilience.retry import RetryPolicy
 
 PATIENT_S = 20.0
-FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
+FRANCE = [
+    {"role": "system", "content": "You are a helpful assistant. Answer briefly and plainly."},
+    {"role": "user", "content": "What is the capital of France?"},
+]
 SAGA = [{"role": "user", "content": "Write a very long story about a dog, in many chapters."}]
 
 
@@ -68,7 +71,8 @@ def runs(pid: int) -> bool:
 
 
 def client(model: LocalModel, key: str | None = None) -> httpx2.AsyncClient:
-    headers = {"authorization": f"Bearer {model.api_key if key is None else key}"}
+    key = model.api_key if key is None else key
+    headers = {"authorization": f"Bearer {key}"} if key else {}
     return httpx2.AsyncClient(base_url=model.base_url, headers=headers, timeout=PATIENT_S, trust_env=False)
 
 

@@ -1,6 +1,7 @@
 """An embedded model: a process that is there again after whatever ended it."""
 
 import asyncio
+import logging
 import secrets
 from contextlib import suppress
 from enum import StrEnum
@@ -17,6 +18,8 @@ from yaoki.llm.local.preflight import require_gguf, require_processor, require_r
 from yaoki.llm.local.process import HOST, ModelProcess, ProcessEndedError
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 from yaoki.resilience.notices import Notices
+
+_log = logging.getLogger(__name__)
 
 
 class ModelState(StrEnum):
@@ -89,15 +92,15 @@ class LocalModel:
         await asyncio.to_thread(self._find_file)
         self._enter(ModelState.STARTING, "starting")
         self._supervisor = asyncio.create_task(self._supervise(), name=f"embedded model {self.name}")
+        self._supervisor.add_done_callback(self._tell_defect)
 
     async def aclose(self) -> None:
         """End the process and what watches it. May be called again."""
+        self._enter(ModelState.DOWN, "closed")
         if self._supervisor is not None:
             self._supervisor.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._supervisor
+            await asyncio.wait({self._supervisor})
             self._supervisor = None
-        self._enter(ModelState.DOWN, "closed")
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -146,26 +149,25 @@ class LocalModel:
         while True:
             self._enter(ModelState.STARTING, "starting")
             spawned_at = self._clock.monotonic()
-            self.failure = await self._live()
+            await self._live()
             up_s = self._clock.monotonic() - spawned_at
             losses = 1 if up_s >= self.policy.healthy_after_s else losses + 1
             delay_s = self.policy.respawn.delay_after(losses) * self._rng.uniform(0.5, 1.0)
             self._back_at = self._clock.monotonic() + delay_s
-            self._enter(ModelState.DOWN, str(self.failure.facts.get("reason") or self.failure.message))
             if self._notices.wants(LocalModelLost):
                 self._notices.publish(LocalModelLost(self.name, self.reason, delay_s))
             await asyncio.sleep(delay_s)
 
-    async def _live(self) -> AIOrchestrationError:
-        """The life of one process, and what ended it."""
+    async def _live(self) -> None:
+        """The life of one process; when it is over, `state` and `failure` tell what ended it."""
         spawned_at = self._clock.monotonic()
         try:
             path = await asyncio.to_thread(self._file)
             self._process = await ModelProcess.spawn(self._order(path))
         except OSError as error:
-            return self._unavailable(f"could not be spawned: {error.strerror}")
+            return self._lose(self._unavailable(f"could not be spawned: {error.strerror}"))
         except AIOrchestrationError as error:
-            return error
+            return self._lose(error)
         try:
             await self._process.serving(self.policy.start_timeout_s)
             self._enter(ModelState.READY, "")
@@ -174,10 +176,16 @@ class LocalModel:
                 self._notices.publish(LocalModelReady(self.name, self._process.pid, seconds))
             await self._process.watch(every_s=self.policy.probe_every_s, timeout_s=self.policy.probe_timeout_s)
         except ProcessEndedError as ended:
-            return unusable(path, self._setting, str(ended)) if ended.refused else self._unavailable(str(ended))
+            self._lose(unusable(path, self._setting, str(ended)) if ended.refused else self._unavailable(str(ended)))
         finally:
             process, self._process = self._process, None
             await process.kill()
+
+    def _tell_defect(self, supervisor: "asyncio.Task[None]") -> None:
+        """Supervision ends by cancellation only; anything else is a defect of ours, and the model stays down."""
+        if not supervisor.cancelled() and (defect := supervisor.exception()):
+            self._enter(ModelState.DOWN, f"its supervision failed: {defect!r}")
+            _log.error("The supervision of the embedded model %s failed.", self.name, exc_info=defect)
 
     def _find_file(self) -> Path:
         if self.policy.path is None:
@@ -217,6 +225,10 @@ class LocalModel:
             self.failure = None
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def _lose(self, failure: AIOrchestrationError) -> None:
+        self.failure = failure
+        self._enter(ModelState.DOWN, str(failure.facts.get("reason") or failure.message))
 
     def _unavailable(self, reason: str | None = None) -> ModelUnavailableError:
         """What to raise for `reason`; by default for the state as it is."""

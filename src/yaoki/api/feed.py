@@ -119,7 +119,7 @@ class Feed:
             if not reading.done():
                 reading.cancel()
                 await asyncio.wait({reading})
-        return [] if reading.cancelled() else reading.result()
+        return await tail.read(0) if reading.cancelled() else reading.result()
 
     def _told(self, batch: list[Stored]) -> Iterator[bytes]:
         """The batch as bytes, in pieces of bounded size; a sign of life if there is nothing to tell."""

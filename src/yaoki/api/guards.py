@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from yaoki.api.headers import API_HEADERS
 from yaoki.api.policy import ApiPolicy
 from yaoki.api.problems import problem_response
+from yaoki.api.server import HEADER_BYTES
 from yaoki.errors import (
     AIOrchestrationError,
     CommunicationConnectionLostError,
@@ -68,7 +69,7 @@ class AccessGuard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope["method"], headers)
+        refusal = _oversized(headers) or self._refusal(scope["method"], headers)
         if refusal is not None:
             await problem_response(refusal, scope)(scope, receive, send)
             return
@@ -112,6 +113,15 @@ class AccessGuard:
         scheme, _, authority = origin.lower().partition("://")
         # Behind a proxy that ends TLS the schemes differ, so only the authority is compared.
         return origin.lower() in self._origins or (scheme in ("http", "https") and authority == host)
+
+
+def _oversized(headers: Headers) -> AIOrchestrationError | None:
+    """The server bounds headers only while they are incomplete: some that come in one piece get by it."""
+    if sum(len(name) + len(value) for name, value in headers.raw) <= HEADER_BYTES:
+        return None
+    return SecurityInputRejectedError(
+        f"The headers are larger than {HEADER_BYTES} bytes.", status=431, limit=HEADER_BYTES, remedy="Send less."
+    )
 
 
 class BodyGuard:

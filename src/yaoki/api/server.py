@@ -13,7 +13,9 @@ from yaoki.api.policy import ApiPolicy
 ABORT = "yaoki.abort"
 """The ASGI extension that breaks the connection at once, dropping what was not sent."""
 
-_HEADER_BYTES = 32_768
+HEADER_BYTES = 32_768
+"""Bytes that a request's headers may have."""
+
 _UNACKED_MS = 20_000
 
 
@@ -45,7 +47,7 @@ def server_config(app: ASGIApp, policy: ApiPolicy, *, host: str, port: int, drai
         proxy_headers=False,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=max(1, round(drain_s)),
-        h11_max_incomplete_event_size=_HEADER_BYTES,
+        h11_max_incomplete_event_size=HEADER_BYTES,
     )
 
 

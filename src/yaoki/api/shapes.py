@@ -25,8 +25,8 @@ def _printable(text: str) -> str:
 def _said(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty or blank")
-    if "\0" in text:
-        raise ValueError("must not contain the character NUL")
+    if _UNSTORABLE.search(text):
+        raise ValueError("must not contain NUL or half of a surrogate pair")
     return text
 
 

@@ -36,7 +36,9 @@ def _marks(turn: str) -> st.SearchStrategy[DomainEvent]:
     guidance = Guidance(state="slow", reason="the store is slow", action="wait", retry_after_s=1.0)
     return st.sampled_from(
         [
-            FailedOver(turn=turn, from_model="one", to_model="two", kind="model.timeout", phase="mid_stream", at_char=1),
+            FailedOver(
+                turn=turn, from_model="one", to_model="two", kind="model.timeout", phase="mid_stream", at_char=1
+            ),
             Continued(turn=turn, model="two", mode="prefill", rolled_back_chars=2),
             TurnResumed(turn=turn, reason="the process had gone"),
             Degraded(turn=turn, kind="model.all_failed", reason="every model failed"),
@@ -71,7 +73,9 @@ def logs(draw: st.DrawFn) -> list[Stored]:
         events += _in_order(draw(st.lists(_deltas(turn) | _deltas(turn) | _marks(turn) | _resets(turn), max_size=8)))
         if index < turns - 1 or draw(st.booleans()):
             outcome = draw(st.sampled_from(_OUTCOMES))
-            events.append(TurnEnded(turn=turn, outcome=outcome, kind=None if outcome == "completed" else "model.timeout"))
+            events.append(
+                TurnEnded(turn=turn, outcome=outcome, kind=None if outcome == "completed" else "model.timeout")
+            )
     return stored(events)
 
 

@@ -90,7 +90,7 @@ def test_a_second_message_ends_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "name", "value"),
+    "event, name, value",
     [
         (
             FailedOver(turn="t", from_model="a", to_model="b", kind="model.timeout", phase="mid_stream", at_char=7),
@@ -148,7 +148,7 @@ def test_a_reset_ends_the_message_and_tells_what_is_left() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "agui"),
+    "outcome, agui",
     [
         ("completed", {"type": "success"}),
         ("cached", {"type": "success"}),
@@ -175,7 +175,7 @@ def test_only_a_whole_answer_is_called_a_success(outcome: Outcome, agui: Body | 
 
 
 @pytest.mark.parametrize(
-    ("outcome", "action"),
+    "outcome, action",
     [("failed", "resend"), ("parked", "wait")],
 )
 @pytest.mark.requirement("P-7", "P-8")

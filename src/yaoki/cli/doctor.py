@@ -1,4 +1,4 @@
-"""`yaoki doctor`: what is configured, what works, and what to do about the rest. It changes nothing."""
+"""`yaoki doctor`: what is configured, what works, and what to do about the rest."""
 
 import asyncio
 import json

@@ -13,6 +13,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 _MASK = "***"
 _MIN_SECRET_CHARS = 4
+_CHATTY = ("httpcore2", "httpx2", "openai", "uvicorn")
+"""Libraries that tell each step at INFO, where we tell what matters."""
 
 
 def set_up(
@@ -49,6 +51,8 @@ def set_up(
     handler = logging.StreamHandler(out)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING if level == logging.INFO else logging.NOTSET)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -101,7 +101,7 @@ def chat(
 def doctor(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Say what works, and what to do about the rest.
 
-    Changes nothing and spends nothing. The exit code is 0 if everything that is needed works, 1 if not.
+    Spends nothing, and leaves alone whatever runs. The exit code is 0 if everything that is needed works, 1 if not.
     """
     from yaoki.cli.doctor import doctor as examine
 

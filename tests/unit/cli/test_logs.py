@@ -62,5 +62,14 @@ def test_records_below_the_level_are_dropped(stream: io.StringIO) -> None:
     assert stream.getvalue() == ""
 
 
+def test_the_steps_of_libraries_are_told_only_when_asked_for(stream: io.StringIO) -> None:
+    set_up(stream=stream)
+    logging.getLogger("uvicorn.error").info("a step")
+    assert stream.getvalue() == ""
+    set_up(level=logging.DEBUG, stream=stream)
+    logging.getLogger("uvicorn.error").info("a step")
+    assert "a step" in stream.getvalue()
+
+
 def test_secrets_are_the_values_of_the_named_variables_that_are_set() -> None:
     assert secret_values(["A_KEY", "B_KEY", "C_KEY"], {"A_KEY": "1234", "B_KEY": "", "D_KEY": "x"}) == ["1234"]

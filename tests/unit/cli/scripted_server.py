@@ -26,6 +26,7 @@ class ScriptedServer:
     address: str = ""
     requests: list[Request] = field(default_factory=list[Request])
     replies: dict[str, list[Reply]] = field(default_factory=dict[str, list[Reply]])
+    connections: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def on(self, route: str, *replies: Reply) -> None:
         self.replies[route] = list(replies)
@@ -33,7 +34,19 @@ class ScriptedServer:
     def seen(self, route: str) -> list[Request]:
         return [request for request in self.requests if f"{request.method} {request.path}" == route]
 
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.add(asyncio.create_task(self._handle(reader, writer)))
+
+    async def aclose(self) -> None:
+        """End the connections that hang; raise what went wrong in any other."""
+        for connection in self.connections:
+            connection.cancel()
+        ended = await asyncio.gather(*self.connections, return_exceptions=True)
+        for error in ended:
+            if error is not None and not isinstance(error, asyncio.CancelledError):
+                raise error
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             request = await _read(reader)
             if request is not None:
@@ -47,11 +60,12 @@ class ScriptedServer:
 @asynccontextmanager
 async def scripted_server() -> AsyncGenerator[ScriptedServer, None]:
     scripted = ScriptedServer()
-    server = await asyncio.start_server(scripted.handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(scripted.connected, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     scripted.address = f"http://{host}:{port}"
     async with server:
         yield scripted
+        await scripted.aclose()
 
 
 def says(status: int, body: object) -> Reply:
@@ -68,7 +82,7 @@ def says(status: int, body: object) -> Reply:
 
 
 def streams(*frames: tuple[str, dict[str, Any]], hang: bool = False) -> Reply:
-    """An event stream of `(id, event)`, then closed cleanly; or silence until the client leaves."""
+    """An event stream of `(id, event)`, then closed cleanly; or silence for ever."""
 
     async def reply(_request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
@@ -77,7 +91,7 @@ def streams(*frames: tuple[str, dict[str, Any]], hang: bool = False) -> Reply:
             writer.write(f"{head}data: {json.dumps(event)}\n\n".encode())
         await writer.drain()
         if hang:
-            await writer.wait_closed()
+            await asyncio.Event().wait()
 
     return reply
 
@@ -88,7 +102,10 @@ async def breaks(_request: Request, writer: asyncio.StreamWriter) -> None:
 
 
 async def _read(reader: asyncio.StreamReader) -> Request | None:
-    head = await reader.readuntil(b"\r\n\r\n")
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:  # connected, and left without a word
+        return None
     first, *lines = head.decode().split("\r\n")
     method, target, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}

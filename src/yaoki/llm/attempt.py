@@ -1,8 +1,8 @@
 """One candidate's try at an answer, or at the rest of one.
 
 Text goes through the word gate, so that only whole words are shown; a continuation goes through the seam first. Tool
-calls, usage and the finish are held until the response is proven good. Whatever ends the attempt, its stake in the
-breaker is settled once and its request is closed.
+calls, usage and the finish are held until the response is proven good. Whatever ends the attempt, its request is
+closed; its stake in the breaker is settled with the verdict, or by whoever made the attempt.
 """
 
 from collections.abc import AsyncGenerator, Iterator
@@ -12,7 +12,7 @@ from typing import Any
 
 from yaoki.errors import AIOrchestrationError, ModelEmptyError, ModelOutputLimitError, ModelTruncatedError
 from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate
+from yaoki.llm.candidates import Candidate, Stake
 from yaoki.llm.deltas import (
     Continuation,
     Delta,
@@ -96,14 +96,13 @@ class Attempt:
     Attributes:
         first_token_s: Seconds from the request to the first sign of life; None before it.
         excess: The response was ended by us, for this reason; the answer stands all the same.
-        done: The answer is whole.
     """
 
-    def __init__(self, candidate: Candidate, task: Task, answer: Answer, half: HalfAnswer | None) -> None:
+    def __init__(self, candidate: Candidate, stake: Stake, task: Task, answer: Answer, half: HalfAnswer | None) -> None:
         self.first_token_s: float | None = None
         self.excess: ModelOutputLimitError | None = None
-        self.done = False
         self._candidate = candidate
+        self._stake = stake
         self._task = task
         self._answer = answer
         self._half = half
@@ -118,7 +117,7 @@ class Attempt:
             SeamRefusedError: It is no continuation of what was shown.
             ModelInferenceError: Anything else that went wrong.
         """
-        stake = self._candidate.admit()
+        stake = self._stake
         try:
             async with aclosing(self._stream()) as items:
                 async for item in items:
@@ -131,11 +130,8 @@ class Attempt:
             self._leave()
             stake.lost(error)
             raise
-        finally:
-            stake.void()
         for item in self._rest():
             yield item
-        self.done = True
 
     async def _stream(self) -> AsyncGenerator[Item, None]:
         candidate, budget = self._candidate, self._task.budget

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
-from yaoki.errors import AIOrchestrationError, ConfigurationSettingError
+from yaoki.errors import AIOrchestrationError, ConfigurationSettingError, ResourceBreakerOpenError
 from yaoki.llm.deltas import ContinuationMode, Upstream
 from yaoki.llm.failures import is_callers
 from yaoki.resilience.breaker import CircuitBreaker, Permit
@@ -89,9 +89,22 @@ class Candidate:
         """Whether a request may go to it when nothing is healthy: few at a time, and never one held open by hand."""
         return self._panicking < PANIC_AT_ONCE and self.breaker.state != "isolated"
 
-    def admit(self) -> "Stake":
-        """Start an attempt, past an open breaker too: the chain only asks for that when nothing better is left."""
-        return Stake(self, self.breaker.admit() if self.breaker.admits else None)
+    def admit(self, *, anyway: bool) -> "Stake":
+        """Start an attempt.
+
+        Args:
+            anyway: Past an open breaker and a rest too, since nothing better is left.
+
+        Raises:
+            ResourceBreakerOpenError: Others were faster: it is no longer healthy, or no longer bearable.
+        """
+        if self.healthy or (anyway and self.breaker.admits):
+            return Stake(self, self.breaker.admit())
+        if anyway and self.bearable:
+            return Stake(self, None)
+        raise ResourceBreakerOpenError(
+            f"No more requests for {self.name!r} now.", retry_after_s=self.rest_s or self.breaker.retry_after_s
+        )
 
     async def continuation_mode(self) -> ContinuationMode | None:
         """How to ask it to go on with half an answer; None if it should not be asked.

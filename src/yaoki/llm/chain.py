@@ -16,16 +16,22 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from yaoki.errors import AgentTurnBudgetSpentError, AIOrchestrationError, ModelAllFailedError, ModelMalformedError
+from yaoki.errors import (
+    AgentTurnBudgetSpentError,
+    AIOrchestrationError,
+    ModelAllFailedError,
+    ModelMalformedError,
+    ResourceBreakerOpenError,
+)
 from yaoki.llm.attempt import Answer, Attempt, Task
 from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate
+from yaoki.llm.candidates import Candidate, Stake
 from yaoki.llm.deltas import Failover, HalfAnswer, Item, Restart, ToolCall
 from yaoki.llm.failures import refuses_request
 from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken
 from yaoki.llm.reader import Stragglers
 from yaoki.llm.seam import SeamRefusedError
-from yaoki.llm.selection import Selection
+from yaoki.llm.selection import Choice, Selection
 from yaoki.resilience.notices import Notices
 
 _WARM_S = 30.0
@@ -103,10 +109,11 @@ class _Run:
         self._answer = answer
         self._selection = Selection(chain.candidates, chain.rng)
         self._failures: list[_Failure] = []
+        self._done = False
 
     async def items(self) -> AsyncGenerator[Item, None]:
         """See `Chain.stream`."""
-        while True:
+        while not self._done:
             choice = self._selection.next(self._task.budget.remaining_s)
             if choice is None:
                 yield self._restart()
@@ -116,36 +123,39 @@ class _Run:
                 self._selection.refused(choice.candidate)
                 continue
             await asyncio.sleep(choice.pause_s)
-            self._spend()
-            for notice in self._failover(choice.candidate):
-                yield notice
-            attempt = Attempt(choice.candidate, self._task, self._answer, half)
-            async with aclosing(self._tried(attempt, choice.candidate, half)) as items:
-                async for item in items:
-                    yield item
-            if attempt.done:
-                return
+            stake = self._admit(choice)
+            if stake is not None:
+                async with aclosing(self._try(choice.candidate, stake, half)) as items:
+                    async for item in items:
+                        yield item
 
-    async def _tried(
-        self, attempt: Attempt, candidate: Candidate, half: HalfAnswer | None
-    ) -> AsyncGenerator[Item, None]:
-        """The attempt's items; a failure is taken down and ends them."""
+    async def _try(self, candidate: Candidate, stake: Stake, half: HalfAnswer | None) -> AsyncGenerator[Item, None]:
+        """One attempt's items; a failure is taken down and ends them."""
+        attempt = Attempt(candidate, stake, self._task, self._answer, half)
         try:
+            for failover in self._failover(candidate):
+                yield failover
             async with aclosing(attempt.items()) as items:
                 async for item in items:
                     yield self._minted(item) if type(item) is ToolCall else item
+            self._done = True
             if attempt.excess is not None:
                 self._tell_failure(candidate, attempt.excess)
         except SeamRefusedError as refusal:
             self._selection.refused(candidate)
             self._note(candidate, ModelMalformedError(str(refusal), fault="seam"))
         except AIOrchestrationError as error:
-            refused = half is not None and half.mode == "prefill" and refuses_request(error)
-            if not (refused and candidate.refuse_prefill()):
-                self._selection.failed(candidate, error)
-            self._note(candidate, error)
+            self._take_down(candidate, half, error)
         finally:
+            stake.void()
             self._tell_first_token(candidate, attempt)
+
+    def _take_down(self, candidate: Candidate, half: HalfAnswer | None, error: AIOrchestrationError) -> None:
+        """The candidate failed; a prefill that it refuses is asked for in another way instead."""
+        refused = half is not None and half.mode == "prefill" and refuses_request(error)
+        if not (refused and candidate.refuse_prefill()):
+            self._selection.failed(candidate, error)
+        self._note(candidate, error)
 
     async def _half(self, candidate: Candidate) -> HalfAnswer | None:
         if not self._answer.shown:
@@ -153,11 +163,20 @@ class _Run:
         mode = "instruction" if self._answer.calling else await candidate.continuation_mode()
         return HalfAnswer(self._answer.shown, mode, self._answer.calling) if mode else None
 
-    def _spend(self) -> None:
+    def _admit(self, choice: Choice) -> Stake | None:
+        """A stake in the candidate's breaker, paid for by the budget; None if others were faster."""
+        try:
+            stake = choice.candidate.admit(anyway=choice.anyway)
+        except ResourceBreakerOpenError:
+            if choice.anyway:
+                self._selection.shut_out(choice.candidate)
+            return None
         try:
             self._task.budget.spend_attempt()
         except AgentTurnBudgetSpentError as spent:
+            stake.void()
             raise (self._all_failed() if self._failures else spent) from None
+        return stake
 
     def _restart(self) -> Restart:
         """Nobody can go on from what was shown: begin again, once.

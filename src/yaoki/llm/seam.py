@@ -35,9 +35,9 @@ _SENTENCE_ENDS = tuple(".!?:;。！？：；…)]}\"'”’»」』`*|\n")
 _ATTACHED = tuple(".,;:!?)]}%…’”»、。，！？；：）」』")
 _QUOTES = "\"'`«“„…. \t\r\n>*"
 _PREAMBLE = re.compile(
-    r"[\s\"'*_]{0,3}(sure|certainly|of course|absolutely|okay|ok|got it|understood|no problem|great|yes)\b[,.!:]"
-    r"|[\s\"'*_]{0,3}(here is|here's|here are|here you|continuing|continued|let me|i'll|i will|i can|i apologi[sz]e|i'm sorry"
-    r"|sorry|my apologies|as an ai|as requested|the rest of|to continue|picking up|resuming"
+    r"[\s\"'*_]{0,3}(?:(?:sure|certainly|of course|absolutely|okay|ok|got it|understood|no problem|great|yes)\b[,.!:]"
+    r"|here is|here's|here are|here you|continuing|continued|let me|i'll|i will|i can|i apologi[sz]e|i'm sorry|sorry"
+    r"|my apologies|as an ai|as requested|the rest of|to continue|picking up|resuming"
     r"|natürlich|gerne|selbstverständlich|hier ist|voici|bien sûr|désolé|claro|por supuesto|aquí"
     r"|当然|好的|以下|もちろん|続き)",
     re.IGNORECASE,

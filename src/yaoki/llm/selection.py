@@ -7,9 +7,9 @@
     OUT        failed, and will fail again             never
 
     rule       candidates                              the first by         pause
-    1 fresh    FRESH and healthy                       preference           none
+    1 fresh    FRESH and healthy                       tries, preference    none
     2 retry    FAILED, twice per answer in all         pause, then tries    what it asked for, or a jittered backoff
-    3 panic    FRESH and bearable                      preference           none
+    3 panic    FRESH and bearable                      tries, preference    none
 
 Failing fast when no breaker admits anything was the worst of all policies that were simulated, hence rule 3.
 """
@@ -47,10 +47,11 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Try `candidate`, `pause_s` seconds from now."""
+    """Try `candidate`, `pause_s` seconds from now; `anyway`: even if its breaker does not admit it then."""
 
     candidate: Candidate
     pause_s: float = 0.0
+    anyway: bool = False
 
 
 class Selection:
@@ -81,6 +82,10 @@ class Selection:
         """`candidate` cannot continue what was shown."""
         self._row(candidate).standing = Standing.REFUSED
 
+    def shut_out(self, candidate: Candidate) -> None:
+        """Others were faster, and nobody more may go to `candidate` now."""
+        self._row(candidate).standing = Standing.OUT
+
     def start_over(self) -> bool:
         """What was shown is void, so whoever could not continue it is fresh again. Returns whether anybody is."""
         refused = [row for row in self._rows if row.standing is Standing.REFUSED]
@@ -89,7 +94,8 @@ class Selection:
         return bool(refused)
 
     def _fresh(self) -> Choice | None:
-        return next((Choice(row.candidate) for row in self._of(Standing.FRESH) if row.candidate.healthy), None)
+        rows = [row for row in self._of(Standing.FRESH) if row.candidate.healthy]
+        return Choice(min(rows, key=lambda row: row.tries).candidate) if rows else None
 
     def _retry(self, remaining_s: float) -> Choice | None:
         backoff_s = self._rng.uniform(0.5, 1.0) * min(MAX_BACKOFF_S, BACKOFF_S * 2**self._retries)
@@ -98,10 +104,11 @@ class Selection:
             return None
         self._retries += 1
         row = min(rows, key=lambda row: (row.asked_s, row.tries))
-        return Choice(row.candidate, max(row.asked_s, backoff_s))
+        return Choice(row.candidate, max(row.asked_s, backoff_s), anyway=True)
 
     def _panic(self) -> Choice | None:
-        return next((Choice(row.candidate) for row in self._of(Standing.FRESH) if row.candidate.bearable), None)
+        rows = [row for row in self._of(Standing.FRESH) if row.candidate.bearable]
+        return Choice(min(rows, key=lambda row: row.tries).candidate, anyway=True) if rows else None
 
     def _of(self, standing: Standing) -> list[_Row]:
         return [row for row in self._rows if row.standing is standing]

@@ -111,9 +111,7 @@ def test_a_fallback_that_begins_again_is_not_shown_twice(text: str, cut: int, se
 
 def test_most_honoured_seams_are_joined() -> None:
     rng = random.Random(7)
-    text = (
-        "A keeper counts ships: 東京から来ました, the first carries 11 crates of oranges, the second 23 barrels."
-    )
+    text = "A keeper counts ships: 東京から来ました, the first carries 11 crates of oranges, the second 23 barrels."
     refused = 0
     for cut in range(1, 30):
         person = Person(rng)

@@ -1,6 +1,6 @@
 """Recovery from one error: analyse, select, execute, validate, and again with what the attempt taught.
 
-    the error's kind lists strategies in order; each is tried once, `retry` as often as the policy allows
+    the error's kind lists strategies in order; each is tried once, but `retry` as often as the policy allows
     a healer repairs something (reconnects, refreshes a key), then the operation runs again
     an answerer gives the value itself (from a cache, from another provider)
     a check that reads the result back may refuse it
@@ -49,8 +49,8 @@ class RecoveryPolicy(Record):
     """How much is done for one error.
 
     Attributes:
-        max_attempts: Things tried, at least 1; a degraded answer does not count.
-        within_s: Seconds for all of them, above 0.
+        max_attempts: Runs of the operation, at least 1; answers from elsewhere (a cache, another model) do not count.
+        within_s: Seconds for everything, above 0.
         retry: The pauses before the operation runs again; its `max_attempts` is not looked at.
     """
 
@@ -166,21 +166,21 @@ class AIRecoveryManager:
     async def recover(self, case: Case) -> Any:
         """`recover_from_error` for a case that is already described."""
         story = _Story(case, self.clock)
-        while story.tried < self.policy.max_attempts:
-            strategy = self._select(case)
-            left_s = self.policy.within_s - story.seconds
-            if strategy is None or left_s <= 0:
-                break
-            value = await self._attempt(story, strategy, left_s)
+        while (strategy := self._select(story)) is not None:
+            value = await self._attempt(story, strategy, self.policy.within_s - story.seconds)
             if story.attempts[-1].outcome == "succeeded":
                 self._tell(story.report("recovered"))
                 return value
         return await self._degrade(story)
 
-    def _select(self, case: Case) -> AIRecoveryStrategy | None:
-        """The first strategy of the error that can be carried out and was not spent."""
-        able = {AIRecoveryStrategy.RETRY, *self._healers, *self._answerers} - {AIRecoveryStrategy.DEGRADE} - case.spent
-        return next((strategy for strategy in case.strategies if strategy in able), None)
+    def _select(self, story: "_Story") -> AIRecoveryStrategy | None:
+        """The first strategy of the error that can be carried out, that was not spent, and that is still affordable."""
+        if story.seconds >= self.policy.within_s:
+            return None
+        able = {*self._answerers} - {AIRecoveryStrategy.DEGRADE}
+        if story.runs < self.policy.max_attempts:
+            able |= {AIRecoveryStrategy.RETRY, *self._healers}
+        return next((strategy for strategy in story.case.strategies if strategy in able - story.case.spent), None)
 
     async def _attempt(self, story: "_Story", strategy: AIRecoveryStrategy, left_s: float) -> Any:
         """Carry out one strategy and note what came of it; a failure becomes the case's error."""
@@ -191,8 +191,7 @@ class AIRecoveryManager:
         began = self.clock.monotonic()
         try:
             with bind(recovery_attempts=current().recovery_attempts + 1):
-                within = Guard(case.name, timeout=Timeout(left_s, clock=self.clock))
-                value = await within.call(self._execute, case, strategy, story.tried + 1)
+                value = await self._within(left_s, case.name, self._execute, story, strategy)
             valid = await self._is_valid(case, value)
             outcome, reason = ("succeeded", "") if valid else ("invalid", "the check refused the value")
         except _NotTriedError as refused:
@@ -204,19 +203,29 @@ class AIRecoveryManager:
         story.note(strategy, outcome, reason, began)
         return value
 
-    async def _execute(self, case: Case, strategy: AIRecoveryStrategy, number: int) -> Any:
+    async def _execute(self, story: "_Story", strategy: AIRecoveryStrategy) -> Any:
+        case = story.case
+        if strategy in self._answerers:
+            return await settled(self._answerers[strategy](case))
         if strategy is AIRecoveryStrategy.RETRY:
-            delay_s = self.retry.next_delay_s(number, case.error)
+            delay_s = self.retry.next_delay_s(story.runs + 1, case.error)
             if delay_s is None:
                 raise _NotTriedError("not again after this error, or no budget is left")
             await self.clock.sleep(delay_s)
+            story.runs += 1
             return await case.run()
-        if strategy in self._answerers:
-            return await settled(self._answerers[strategy](case))
         if not spend_turn_attempt():
             raise _NotTriedError("the turn has no attempt left")
         await self._healers[strategy](case)
+        story.runs += 1
         return await case.run()
+
+    async def _within(self, left_s: float, name: str, call: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        timeout = Timeout(left_s, clock=self.clock)
+        try:
+            return await Guard(name, timeout=timeout).call(call, *args)
+        finally:
+            timeout.disarm()
 
     async def _is_valid(self, case: Case, value: Any) -> bool:
         check = self._checks.get(case.name)
@@ -267,20 +276,16 @@ class _NotTriedError(Exception):
 
 
 class _Story:
-    """The attempts of one recovery as they happen."""
+    """The attempts of one recovery as they happen, and how often the operation ran."""
 
     def __init__(self, case: Case, clock: Scheduler) -> None:
         kind = case.kind
         self.case = case
         self.attempts: list[AttemptReport] = []
+        self.runs = 0
         self._kind = None if kind is None else kind.name
         self._clock = clock
         self._began = clock.monotonic()
-
-    @property
-    def tried(self) -> int:
-        """Attempts that really were one."""
-        return sum(1 for attempt in self.attempts if attempt.outcome != "skipped")
 
     @property
     def seconds(self) -> float:

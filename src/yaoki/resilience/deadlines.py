@@ -108,6 +108,12 @@ class Timeout:
         if len(queue) > _COMPACT_FROM and self._open * 2 < len(queue):
             self._queue = deque(kept for kept in queue if kept.open)
 
+    def disarm(self) -> None:
+        """Let go of the timer if nothing is open: for one that is made for a single call."""
+        if self._open == 0 and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _expire(self) -> None:
         now = self._clock.monotonic()
         queue = self._queue

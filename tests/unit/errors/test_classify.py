@@ -299,7 +299,7 @@ def chained(outer: Exception, inner: BaseException) -> Exception:
 
 
 def test_a_wrapper_asks_its_cause_first() -> None:
-    assert name_of(chained(openai.APIConnectionError(request=REQUEST), httpx2.ReadError("cut"))) == "model.truncated"  # type: ignore[union-attr]
+    assert name_of(chained(openai.APIConnectionError(request=REQUEST), httpx2.ReadError("cut"))) == "model.truncated"
     unknown = chained(openai.APIConnectionError(request=REQUEST), KeyError("what"))
     assert name_of(unknown) == "model.unavailable"
 

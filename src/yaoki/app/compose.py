@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from yaoki.errors import ConfigurationError
 from yaoki.llm.candidates import Candidate
 from yaoki.llm.chain import Chain
 from yaoki.llm.deltas import Upstream
@@ -60,8 +61,8 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         notices = Notices()
         models = {name: _local(name, settings) for name, model in settings.models.items() if model.provider == "local"}
         for model in models.values():
-            await model.start()
             closing.push_async_callback(model.aclose)
+        await _start_models(models, alone=len(models) == len(settings.models))
         candidates = {name: _candidate(name, settings, models, notices) for name in settings.models}
         for candidate in candidates.values():
             closing.push_async_callback(candidate.upstream.aclose)
@@ -77,7 +78,7 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         closing.push_async_callback(runner.aclose)
         names = (settings.default_agent, *(name for name in agents if name != settings.default_agent))
         orchestrator = Orchestrator(
-            store, runner, names, notes=lambda: {f"model {name}": model.state for name, model in models.items()}
+            store, runner, names, notes=lambda: {f"model {name}": _state(model) for name, model in models.items()}
         )
         watchdog = closing.enter_context(LoopWatchdog(notices))
         metrics = Metrics(
@@ -97,6 +98,27 @@ def _local(name: str, settings: Settings) -> "LocalModel":
     from yaoki.llm.local import LocalModel  # noqa: PLC0415 - only who runs embedded models needs the extra for them
 
     return LocalModel(name, settings.models[name].local_policy(settings.data_dir))
+
+
+async def _start_models(models: Mapping[str, "LocalModel"], *, alone: bool) -> None:
+    """Start the embedded models; one that cannot be started is a candidate that is down.
+
+    Raises:
+        ConfigurationError: None can be started, and there is no other model.
+    """
+    refusals: list[ConfigurationError] = []
+    for model in models.values():
+        try:
+            await model.start()
+        except ConfigurationError as error:
+            _log.warning("The model %s is not available: %s", model.name, error)
+            refusals.append(error)
+    if alone and refusals and len(refusals) == len(models):
+        raise refusals[0]
+
+
+def _state(model: "LocalModel") -> str:
+    return f"{model.state}: {model.reason}" if model.reason not in ("", model.state) else str(model.state)
 
 
 def _candidate(name: str, settings: Settings, models: Mapping[str, "LocalModel"], notices: Notices) -> Candidate:

@@ -10,7 +10,7 @@ from yaoki.api.view import View, resume
 from yaoki.api.wiring import Services
 from yaoki.errors import AIOrchestrationError, SessionNotFoundError
 from yaoki.sessions.transcript import Transcript
-from yaoki.store.events import Guidance, Stored
+from yaoki.store.events import Guidance, Reset, Stored
 from yaoki.store.log import Tail
 
 _CHUNK_BYTES = 65_536
@@ -18,14 +18,11 @@ _ENDS = ("RUN_FINISHED", "RUN_ERROR")
 _WAITING = b": the run has not begun\n\n"
 
 
-async def open_feed(
-    services: Services, owner: str, session_id: str, after: EventId | None, *, turn: str | None = None
-) -> "Feed":
+async def open_feed(services: Services, owner: str, session_id: str, after: EventId | None) -> "Feed":
     """A stream of a session from a place in its log, or from the beginning.
 
     Args:
         after: The last frame that the reader has. If it is not in this log, the reader is told to begin anew.
-        turn: Only this turn, to its end; the run begins after `after`.
 
     Raises:
         SessionNotFoundError: There is no such session for this owner.
@@ -41,11 +38,18 @@ async def open_feed(
         transcript = await orchestrator.transcript(owner, session_id, upto=None if lost else place.seq - 1)
     if lost:
         place = EventId(orchestrator.log_id, transcript.last_seq + 1, 0)
-    return Feed(services, owner, Projection(session_id, transcript), place, lost=lost, turn=turn)
+    return Feed(services, owner, Projection(session_id, transcript), place, lost=lost)
 
 
 class Feed:
     """Reads the log at the reader's own pace and turns it into bytes. It holds a place in the log, and no queue.
+
+    Args:
+        projection: The session up to `place`.
+        place: The last frame that the reader has.
+        lost: The reader came from another log; it is told everything anew.
+        turn: Tell this turn only, to its end. `place` is before its first event, and the projection may be empty: what
+            came before the turn is read only if it has to be told, so that the first frame waits for nothing.
 
     A stream of one turn begins with RUN_STARTED, as AG-UI wants it; until then it is kept alive by comments.
     """
@@ -57,8 +61,8 @@ class Feed:
         projection: Projection,
         place: EventId,
         *,
-        lost: bool,
-        turn: str | None,
+        lost: bool = False,
+        turn: str | None = None,
     ) -> None:
         self._services = services
         self._owner = owner
@@ -66,6 +70,7 @@ class Feed:
         self._place = place
         self._lost = lost
         self._turn = turn
+        self._knows_all = turn is None
         self._begun = turn is None
         self._over = False
         self._spoke = services.clock.monotonic()
@@ -76,8 +81,7 @@ class Feed:
         closing = asyncio.create_task(services.closing.wait())
         services.streams["sse"] += 1
         try:
-            last_seq = self._projection.transcript.last_seq
-            with await services.orchestrator.tail(self._owner, session_id, last_seq) as tail:
+            with await services.orchestrator.tail(self._owner, session_id, self._place.seq - 1) as tail:
                 if opening := self._opening():
                     yield opening
                 while not self._over:
@@ -85,6 +89,7 @@ class Feed:
                     if not batch and closing.done():
                         yield self._farewell("restarting", "The server is about to restart.", "reconnect")
                         break
+                    await self._look_back(batch)
                     for chunk in self._told(batch):
                         yield chunk
                         self._spoke = services.clock.monotonic()
@@ -120,6 +125,14 @@ class Feed:
                 reading.cancel()
                 await asyncio.wait({reading})
         return await tail.read(0) if reading.cancelled() else reading.result()
+
+    async def _look_back(self, batch: list[Stored]) -> None:
+        """Before a reset is told: it tells every message again, also those from before the turn."""
+        if not self._knows_all and any(isinstance(stored.event, Reset) for stored in batch):
+            self._knows_all = True
+            self._projection.transcript = await self._services.orchestrator.transcript(
+                self._owner, self._projection.session_id, upto=batch[0].seq - 1
+            )
 
     def _told(self, batch: list[Stored]) -> Iterator[bytes]:
         """The batch as bytes, in pieces of bounded size; a sign of life if there is nothing to tell."""

@@ -5,10 +5,12 @@ from starlette.responses import JSONResponse, Response
 
 from yaoki.api.event_ids import EventId
 from yaoki.api.event_stream import EventStream
-from yaoki.api.feed import open_feed
+from yaoki.api.feed import Feed
+from yaoki.api.frames import Projection
 from yaoki.api.shapes import Cancelling, NewMessage, accepted_json, history_json
 from yaoki.api.wiring import OwnerIn, ServicesIn, SessionIdIn
 from yaoki.errors import SecurityInputRejectedError
+from yaoki.sessions.transcript import Transcript
 
 router = APIRouter(prefix="/ai/sessions/{session_id}", tags=["messages"])
 
@@ -33,7 +35,7 @@ async def send(
     accepted = await orchestrator.send(owner, session_id, body.content, message_id=body.id)
     if "text/event-stream" in request.headers.get("accept", "").lower():
         place = EventId(orchestrator.log_id, accepted.seq, 0)
-        feed = await open_feed(services, owner, session_id, place, turn=accepted.turn_id)
+        feed = Feed(services, owner, Projection(session_id, Transcript()), place, turn=accepted.turn_id)
         return EventStream(feed.chunks(), services.policy.send_timeout_s)
     return JSONResponse(accepted_json(orchestrator.log_id, accepted), 200 if accepted.duplicate else 202)
 

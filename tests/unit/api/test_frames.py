@@ -211,7 +211,7 @@ def with_words(client: Client) -> list[tuple[str, str, str]]:
 
 
 @given(logs())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @pytest.mark.requirement("P-1")
 def test_every_log_is_a_stream_that_a_client_accepts_with_one_end_for_each_run(log: list[Stored]) -> None:
     client = Client()
@@ -222,7 +222,7 @@ def test_every_log_is_a_stream_that_a_client_accepts_with_one_end_for_each_run(l
 
 
 @given(logs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @pytest.mark.requirement("P-3", "C1")
 def test_resuming_anywhere_gives_the_same_text_and_the_same_ends(log: list[Stored]) -> None:
     frames = project(log)
@@ -257,7 +257,7 @@ def resumed(log: list[Stored], seq: int, n: int) -> list[Body]:
 
 
 @given(logs())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @pytest.mark.requirement("P4")
 def test_the_same_log_gives_the_same_frames(log: list[Stored]) -> None:
     assert project(log) == project(log)

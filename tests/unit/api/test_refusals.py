@@ -1,15 +1,26 @@
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tests.unit.api.conftest import Serve
 from tests.unit.api.served import Served
 from yaoki.api import ApiPolicy
 from yaoki.errors import SessionStoreUnavailableError
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 JSON = "application/json"
 STRANGER = "https://evil.example"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """One application for the module: a refused request leaves nothing behind."""
+    async with Served.at(tmp_path_factory.mktemp("refusals") / "yaoki.db", ApiPolicy(message_chars=100)) as served:
+        yield served
 
 
 def assert_problem(response: Any, status: int, *, route: str | None = None, field: str | None = None) -> dict[str, Any]:
@@ -63,19 +74,17 @@ MESSAGES = "POST /ai/sessions/{session_id}/messages"
     ],
 )
 @pytest.mark.requirement("P-8")
-async def test_a_wrong_message_is_told_which_field_and_why(serve: Serve, body: Any, field: str) -> None:
-    async with serve(ApiPolicy(message_chars=100)) as served:
-        session = await served.session()
-        response = await served.client.post(f"/ai/sessions/{session}/messages", json=body)
-        assert_problem(response, 422, route=MESSAGES, field=field)
-        assert (await served.client.get(f"/ai/sessions/{session}/history")).json()["waiting"] == []
+async def test_a_wrong_message_is_told_which_field_and_why(served: Served, body: Any, field: str) -> None:
+    session = await served.session()
+    response = await served.client.post(f"/ai/sessions/{session}/messages", json=body)
+    assert_problem(response, 422, route=MESSAGES, field=field)
+    assert (await served.client.get(f"/ai/sessions/{session}/history")).json()["waiting"] == []
 
 
-async def test_the_longest_message_and_id_are_taken(serve: Serve) -> None:
-    async with serve(ApiPolicy(message_chars=100)) as served:
-        body = {"content": "ü" * 100, "id": "x" * 128}
-        response = await served.client.post(f"/ai/sessions/{await served.session()}/messages", json=body)
-        assert response.status_code == 202
+async def test_the_longest_message_and_id_are_taken(served: Served) -> None:
+    body = {"content": "ü" * 100, "id": "x" * 128}
+    response = await served.client.post(f"/ai/sessions/{await served.session()}/messages", json=body)
+    assert response.status_code == 202
 
 
 @pytest.mark.parametrize(

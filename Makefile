@@ -4,7 +4,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 UV := $(BIN)/uv
-PAGES := $(shell find web build_web.py -type f -not -path '*/node_modules/*' 2>/dev/null)
+PAGES := $(shell find web build_web.py -type f -not -path "*/node_modules/*" -not -path "web/tests/*" 2>/dev/null)
 
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 .DELETE_ON_ERROR:
@@ -24,9 +24,11 @@ run: processor .venv/.yaoki .venv/.models
 	@$(BIN)/yaoki serve
 
 test: .venv/.dev .venv/.yaoki
+	@$(BIN)/python build_web.py check
 	@$(BIN)/python -m pytest -q -m "not slow and not browser"
 
 test-all: .venv/.dev .venv/.yaoki .venv/.models
+	@$(BIN)/python build_web.py check
 	@$(BIN)/python -m pytest -q
 
 check: .venv/.dev
@@ -80,7 +82,7 @@ clean:
 	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/.models: .venv/.yaoki $(wildcard models.lock)
+.venv/.models: .venv/.yaoki $(wildcard src/yaoki/llm/local/models.lock)
 	@$(BIN)/yaoki models install
 	@touch $@
 

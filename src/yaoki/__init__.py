@@ -33,6 +33,7 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
             "AgentToolServerUnavailableError",
             "AgentToolTimeoutError",
             "AgentTurnBudgetSpentError",
+            "CLASS_OF",
             "CommunicationConnectionLostError",
             "CommunicationError",
             "CommunicationProtocolError",
@@ -66,6 +67,8 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
             "ModelTimeoutError",
             "ModelTruncatedError",
             "ModelUnavailableError",
+            "Nature",
+            "Record",
             "ResourceBreakerOpenError",
             "ResourceBulkheadFullError",
             "ResourceManagementError",
@@ -88,15 +91,114 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
             "VoiceRecognitionError",
             "VoiceSynthesisError",
             "VoiceUnavailableError",
+            "bind",
+            "classify",
+            "current",
+            "kind_of",
+            "log_record",
             "problem",
+            "register",
             "status_of",
         ),
+    ),
+    "yaoki.resilience": (
+        "",
+        (
+            "BREAKER_BREAK_S",
+            "BREAKER_THRESHOLD",
+            "BULKHEAD_MAX_CONCURRENT",
+            "Backoff",
+            "BreakerClosed",
+            "BreakerHalfOpened",
+            "BreakerIsolated",
+            "BreakerOpened",
+            "BreakerPolicy",
+            "BreakerState",
+            "Budget",
+            "Bulkhead",
+            "BulkheadPolicy",
+            "BulkheadRejected",
+            "CallEnded",
+            "CircuitBreaker",
+            "Clock",
+            "Fallback",
+            "FellBack",
+            "GUARDS",
+            "Guard",
+            "Guards",
+            "Notices",
+            "Permit",
+            "RETRY_DELAY_S",
+            "RETRY_FACTOR",
+            "RETRY_MAX_ATTEMPTS",
+            "Registry",
+            "Retry",
+            "RetryBudget",
+            "RetryBudgetPolicy",
+            "RetryPolicy",
+            "RetryScheduled",
+            "SYSTEM_CLOCK",
+            "Scheduler",
+            "StreamLimits",
+            "Timeout",
+            "Verdict",
+            "ambient_budget",
+            "spending",
+            "verdict_of",
+        ),
+    ),
+    "yaoki.recovery": (
+        "",
+        (
+            "AIRecoveryManager",
+            "AttemptReport",
+            "Case",
+            "Degraded",
+            "RECOVERY_MAX_ATTEMPTS",
+            "RECOVERY_WITHIN_S",
+            "RecoveryEnded",
+            "RecoveryPolicy",
+            "RecoveryReport",
+            "ai_recovery_manager",
+            "handle_ai_errors",
+        ),
+    ),
+    "yaoki.llm.budget": (
+        "chain",
+        ("TurnBudget",),
+    ),
+    "yaoki.llm.candidates": (
+        "chain",
+        (
+            "Candidate",
+            "CandidatePolicy",
+        ),
+    ),
+    "yaoki.llm.chain": (
+        "chain",
+        ("Chain",),
+    ),
+    "yaoki.llm.chain_model": (
+        "chain",
+        ("ChainModel",),
+    ),
+    "yaoki.llm.upstreams": (
+        "chain",
+        ("openai_upstream",),
     ),
 }
 
 if TYPE_CHECKING:
     # The table once more, as type checkers read it; tests/architecture holds the two to each other.
     from yaoki.errors import *  # noqa: F403 - re-exports each name of its __all__
+    from yaoki.llm.budget import TurnBudget as TurnBudget
+    from yaoki.llm.candidates import Candidate as Candidate
+    from yaoki.llm.candidates import CandidatePolicy as CandidatePolicy
+    from yaoki.llm.chain import Chain as Chain
+    from yaoki.llm.chain_model import ChainModel as ChainModel
+    from yaoki.llm.upstreams import openai_upstream as openai_upstream
+    from yaoki.recovery import *  # noqa: F403 - re-exports each name of its __all__
+    from yaoki.resilience import *  # noqa: F403 - re-exports each name of its __all__
 else:
     _HOME_OF = {name: home for home, (_, names) in _HOMES.items() for name in names}
     __all__ = list(_HOME_OF)

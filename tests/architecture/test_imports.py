@@ -33,8 +33,17 @@ def test_importing_yaoki_loads_nothing_else() -> None:
 
 
 def test_an_error_loads_only_the_errors() -> None:
-    loaded = [name for name in _loaded_by("from yaoki import AIOrchestrationError") if name.startswith("yaoki")]
-    assert [name for name in loaded if name != "yaoki" and not name.startswith("yaoki.errors")] == []
+    assert _packages(_loaded_by("from yaoki import AIOrchestrationError")) == {"errors"}
+
+
+def test_the_decorator_loads_only_the_pure_layers_and_the_standard_library() -> None:
+    loaded = _loaded_by("from yaoki import handle_ai_errors")
+    assert _packages(loaded) == set(PURE)
+    assert {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names == {"yaoki"}
+
+
+def _packages(loaded: list[str]) -> set[str]:
+    return {name.split(".")[1] for name in loaded if name.startswith("yaoki.")}
 
 
 @pytest.mark.parametrize("layer", PURE)

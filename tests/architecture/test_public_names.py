@@ -10,7 +10,7 @@ import pytest
 import yaoki
 from tests.architecture.sources import PACKAGE, imports
 
-ALL_OF_THESE = ("yaoki.errors", "yaoki.resilience")
+ALL_OF_THESE = ("yaoki.errors", "yaoki.resilience", "yaoki.recovery")
 
 
 @pytest.mark.parametrize("name", yaoki.__all__)

@@ -27,7 +27,7 @@ def policy(**wanted: Any) -> LocalModelPolicy:
     quick = {
         "context_tokens": 2048,
         "probe_every_s": 0.1,
-        "probe_timeout_s": 1.0,
+        "probe_timeout_s": 2.0,
         "respawn": RetryPolicy(delay_s=0.05, max_delay_s=1.0),
     }
     return LocalModelPolicy(**{**quick, **wanted})

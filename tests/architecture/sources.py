@@ -23,10 +23,13 @@ def tracked() -> list[Path]:
     return sorted(path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file())
 
 
-def modules(folder: Path) -> Iterator[tuple[str, ast.Module]]:
+@cache
+def modules(folder: Path) -> tuple[tuple[str, ast.Module], ...]:
     """Every Python file under `folder`: its path from the root, and its tree."""
-    for path in sorted(folder.rglob("*.py")):
-        yield str(path.relative_to(ROOT)), ast.parse(path.read_text(), filename=str(path))
+    return tuple(
+        (str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
+        for path in sorted(folder.rglob("*.py"))
+    )
 
 
 def imports(tree: ast.Module) -> Iterator[tuple[int, str, tuple[str, ...]]]:

@@ -3,6 +3,7 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -40,9 +41,15 @@ def test_every_row_is_there_once_and_says_what_it_promises() -> None:
 
 
 def _is_mark(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.requirement"
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "requirement"
+        and ast.unparse(node.func) == "pytest.mark.requirement"
+    )
 
 
+@cache
 def _marked() -> dict[str, list[str]]:
     places: dict[str, list[str]] = defaultdict(list)
     for path, tree in modules(ROOT / "tests"):

@@ -12,14 +12,14 @@ from starlette.types import Receive, Scope, Send
 from yaoki.api.server import ABORT
 from yaoki.errors import CommunicationSlowConsumerError
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 def encode_event(body: dict[str, Any], event_id: object = None) -> bytes:
     """One frame as the bytes of a server-sent event, with its id if it has one."""
-    data = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     head = "" if event_id is None else f"id: {event_id}\n"
-    return f"{head}data: {data}\n\n".encode()
+    return f"{head}data: {_JSON.encode(body)}\n\n".encode()
 
 
 class EventStream(Response):

@@ -99,6 +99,7 @@ class Feed:
             yield self._farewell(error.kind, error.message, "reconnect" if error.retryable else "reload")
         finally:
             closing.cancel()
+            await asyncio.wait({closing})
             services.streams["sse"] -= 1
 
     def _opening(self) -> bytes:

@@ -191,6 +191,7 @@ UNSAFE = [
 
 @pytest.mark.parametrize("method, path", UNSAFE)
 @pytest.mark.parametrize("origin", [STRANGER, "null", "http://127.0.0.1:1", "file://", "http://localhost"])
+@pytest.mark.requirement("X6")
 async def test_a_page_of_another_site_changes_nothing(served: Served, method: str, path: str, origin: str) -> None:
     session = await served.session()
     response = await served.client.request(method, path.format(session), headers={"Origin": origin})

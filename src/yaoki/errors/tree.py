@@ -1,69 +1,69 @@
 """The tree of errors. One class per kind; what a kind means is in `kinds.py`.
 
-    AIOrchestrationError
-    ├── ModelInferenceError
-    │   ├── ModelUnavailableError
-    │   ├── ModelTimeoutError
-    │   ├── ModelRateLimitedError
-    │   ├── ModelQuotaExceededError
-    │   ├── ModelOverloadedError
-    │   ├── ModelTruncatedError
-    │   ├── ModelMalformedError
-    │   ├── ModelEmptyError
-    │   ├── ModelFilteredError
-    │   ├── ModelOutputLimitError
-    │   ├── ModelContextOverflowError
-    │   ├── ModelAuthenticationError
-    │   ├── ModelNotFoundError
-    │   └── ModelAllFailedError
-    ├── AgentExecutionError
-    │   ├── AgentToolFailedError
-    │   ├── AgentToolTimeoutError
-    │   ├── AgentToolOutcomeUnknownError
-    │   ├── AgentToolNotFoundError
-    │   ├── AgentToolArgumentsError
-    │   ├── AgentToolLoopError
-    │   ├── AgentToolServerUnavailableError
-    │   ├── AgentTurnBudgetSpentError
-    │   ├── AgentCancelledError
-    │   └── AgentParkedError
-    ├── SessionManagementError
-    │   ├── SessionNotFoundError
-    │   ├── SessionCorruptedError
-    │   ├── SessionConflictError
-    │   ├── SessionClosedError
-    │   └── SessionStoreUnavailableError
-    ├── VoiceProcessingError
-    │   ├── VoiceRecognitionError
-    │   ├── VoiceSynthesisError
-    │   ├── VoiceUnavailableError
-    │   └── VoiceDeadAirError
-    ├── MemoryOperationError
-    │   ├── MemoryUnavailableError
-    │   └── MemoryCorruptedError
-    ├── SecurityValidationError
-    │   ├── SecurityUnauthenticatedError
-    │   ├── SecurityForbiddenError
-    │   ├── SecurityInputRejectedError
-    │   ├── SecurityToolDefinitionChangedError
-    │   └── SecurityTaintedActionError
-    ├── ResourceManagementError
-    │   ├── ResourceBreakerOpenError
-    │   ├── ResourceBulkheadFullError
-    │   ├── ResourceRateLimitedError
-    │   └── ResourceOverloadedError
-    ├── CommunicationError
-    │   ├── CommunicationConnectionLostError
-    │   ├── CommunicationTimeoutError
-    │   ├── CommunicationUnavailableError
-    │   ├── CommunicationSlowConsumerError
-    │   ├── CommunicationProtocolError
-    │   ├── CommunicationRoomUnavailableError
-    │   └── CommunicationResumeImpossibleError
-    └── ConfigurationError
-        ├── ConfigurationSettingError
-        ├── ConfigurationMissingExtraError
-        └── ConfigurationUnknownModelError
+AIOrchestrationError
+├── ModelInferenceError
+│   ├── ModelUnavailableError
+│   ├── ModelTimeoutError
+│   ├── ModelRateLimitedError
+│   ├── ModelQuotaExceededError
+│   ├── ModelOverloadedError
+│   ├── ModelTruncatedError
+│   ├── ModelMalformedError
+│   ├── ModelEmptyError
+│   ├── ModelFilteredError
+│   ├── ModelOutputLimitError
+│   ├── ModelContextOverflowError
+│   ├── ModelAuthenticationError
+│   ├── ModelNotFoundError
+│   └── ModelAllFailedError
+├── AgentExecutionError
+│   ├── AgentToolFailedError
+│   ├── AgentToolTimeoutError
+│   ├── AgentToolOutcomeUnknownError
+│   ├── AgentToolNotFoundError
+│   ├── AgentToolArgumentsError
+│   ├── AgentToolLoopError
+│   ├── AgentToolServerUnavailableError
+│   ├── AgentTurnBudgetSpentError
+│   ├── AgentCancelledError
+│   └── AgentParkedError
+├── SessionManagementError
+│   ├── SessionNotFoundError
+│   ├── SessionCorruptedError
+│   ├── SessionConflictError
+│   ├── SessionClosedError
+│   └── SessionStoreUnavailableError
+├── VoiceProcessingError
+│   ├── VoiceRecognitionError
+│   ├── VoiceSynthesisError
+│   ├── VoiceUnavailableError
+│   └── VoiceDeadAirError
+├── MemoryOperationError
+│   ├── MemoryUnavailableError
+│   └── MemoryCorruptedError
+├── SecurityValidationError
+│   ├── SecurityUnauthenticatedError
+│   ├── SecurityForbiddenError
+│   ├── SecurityInputRejectedError
+│   ├── SecurityToolDefinitionChangedError
+│   └── SecurityTaintedActionError
+├── ResourceManagementError
+│   ├── ResourceBreakerOpenError
+│   ├── ResourceBulkheadFullError
+│   ├── ResourceRateLimitedError
+│   └── ResourceOverloadedError
+├── CommunicationError
+│   ├── CommunicationConnectionLostError
+│   ├── CommunicationTimeoutError
+│   ├── CommunicationUnavailableError
+│   ├── CommunicationSlowConsumerError
+│   ├── CommunicationProtocolError
+│   ├── CommunicationRoomUnavailableError
+│   └── CommunicationResumeImpossibleError
+└── ConfigurationError
+    ├── ConfigurationSettingError
+    ├── ConfigurationMissingExtraError
+    └── ConfigurationUnknownModelError
 """
 
 from yaoki.errors.root import AIOrchestrationError

@@ -149,7 +149,7 @@ class Guard:
                     if notices is not None and notices.wants(CallEnded):
                         notices.publish(CallEnded(operation=self.operation, outcome="succeeded", attempts=attempt))
                     return value
-                await self.clock.sleep(delay_s)
+                await self.pause(delay_s, attempt)
                 attempt += 1
 
         return guarded
@@ -159,6 +159,14 @@ class Guard:
         if self.breaker is not None and not self.breaker.admits:
             self.breaker.start()
         await bulkhead.enter()
+
+    async def pause(self, delay_s: float, attempt: int) -> None:
+        """Wait between two attempts; a cancellation meanwhile ends the call, and is told like any other end."""
+        try:
+            await self.clock.sleep(delay_s)
+        except asyncio.CancelledError as cancelled:
+            self.tell_end(cancelled, attempt)
+            raise
 
     def give_back(
         self, error: BaseException, has_slot: bool, generation: int, started: float, deadline: Deadline | None

@@ -83,7 +83,7 @@ def wrap_stream(
                 return
             if delay_s is None:
                 break
-            await guard.clock.sleep(delay_s)
+            await guard.pause(delay_s, attempt)
             attempt += 1
             run = _Run(guard, limits)
         if fallback is not None:

@@ -59,6 +59,10 @@ class Server:
         return self._process.pid
 
     @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    @property
     def log(self) -> str:
         return self.log_file.read_text() if self.log_file.exists() else ""
 
@@ -113,8 +117,9 @@ class Server:
 
     async def kill(self) -> None:
         """kill -9."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+        if self._process is not None:
+            if self.alive:
+                self._process.kill()
             await self._process.wait()
 
     async def restart(self) -> float:
@@ -138,6 +143,7 @@ class Stage:
         self.providers = [ScriptedProvider(script) for script in scripts]
         self._folder = folder
         self._extra = extra
+        self._pages: list[Page] = []
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -156,6 +162,7 @@ class Stage:
     ) -> None:
         if error is not None:
             print(self.server.log[-8_000:])
+        await self.cut_pages()
         await self._stack.aclose()
 
     @property
@@ -181,10 +188,7 @@ class Stage:
 
     async def page(self, session: str) -> Page:
         """A page that follows a session from its beginning."""
-        page = Page(self.server.url, session)
-        await page.connect()
-        self._stack.push_async_callback(page.cut)
-        return page
+        return await self._opened(Page(self.server.url, session))
 
     async def ask(self, content: str = "How many ships?") -> Page:
         """A message in a new session, accepted, and a page that follows it."""
@@ -197,9 +201,17 @@ class Stage:
 
     async def page_from(self, session: str, last_id: str) -> Page:
         """A page that comes with an id of its own."""
-        page = Page(self.server.url, session)
-        await page.connect(last_id=last_id)
-        self._stack.push_async_callback(page.cut)
+        return await self._opened(Page(self.server.url, session, last_id=last_id))
+
+    async def cut_pages(self) -> None:
+        """Close every page."""
+        for page in self._pages:
+            await page.cut()
+        self._pages.clear()
+
+    async def _opened(self, page: Page) -> Page:
+        self._pages.append(page)
+        await page.connect()
         return page
 
     def sibling(self) -> Server:

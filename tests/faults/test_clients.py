@@ -8,10 +8,10 @@ import pytest
 from tests.faults.harness import Stage
 from tests.faults.page import Frame, events
 from tests.faults.seeds import seeded
-from tests.faults.stages import stage
+from tests.faults.stages import shared_stage, stage
 from yaoki.faults import ANSWER, Script
 
-__all__ = ["stage"]
+__all__ = ["shared_stage", "stage"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -86,7 +86,6 @@ async def test_a_message_sent_again_after_a_crash_is_one_turn(stage: Stage) -> N
 
 @pytest.mark.requirement("C6", "C5")
 async def test_a_streamed_message_sent_again_is_not_run_again(stage: Stage) -> None:
-    await stage.play(Script(), Script(), Script())
     session = await stage.session()
     first = await streamed(stage, session, {})
     second = await streamed(stage, session, {})
@@ -116,7 +115,6 @@ async def test_an_id_of_another_log_gets_a_reset_and_a_snapshot(stage: Stage) ->
 
 @pytest.mark.requirement("C7")
 async def test_an_id_from_the_beginning_replays_everything_and_a_malformed_one_is_refused(stage: Stage) -> None:
-    await stage.play(Script(), Script(), Script())
     page = await stage.ask()
     await page.until_ended()
     early = await stage.page_from(page.session, next(frame.id for frame in page.frames if frame.id) or "")

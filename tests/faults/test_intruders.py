@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from tests.faults.harness import Stage
-from tests.faults.stages import stage
+from tests.faults.stages import shared_stage, stage
 
-__all__ = ["stage"]
+__all__ = ["shared_stage", "stage"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 

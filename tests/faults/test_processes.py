@@ -8,11 +8,11 @@ import pytest
 
 from tests.faults.harness import RESUMED_S, Stage
 from tests.faults.seeds import seeded
-from tests.faults.stages import stage
+from tests.faults.stages import shared_stage, stage
 from yaoki.faults import ANSWER, Script
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
-__all__ = ["stage"]
+__all__ = ["shared_stage", "stage"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -113,7 +113,6 @@ async def test_killed_after_a_commit_that_nobody_was_sent_it_is_replayed_once(st
 
 @pytest.mark.requirement("P4", "P-1", "P-3")
 async def test_killed_after_the_end_was_written_it_is_told_once(stage: Stage) -> None:
-    await stage.play(Script(), Script(), Script())
     page = await stage.ask()
     await page.until_text(1)
     await page.cut()
@@ -146,10 +145,10 @@ async def test_told_to_stop_it_lets_a_turn_end_takes_nothing_new_and_says_when_t
     guidance = [frame.body["value"] for frame in page.frames if frame.mark == "guidance"]
     assert [(one["state"], one["action"]) for one in guidance] == [("restarting", "reconnect")]
     assert guidance[0]["retry_after_s"] > 0
-    assert guidance[0]["resume_from"] == page.last_id
     await stage.server.start()
-    await page.connect()
-    assert len(page.terminals) == 1
+    await page.connect(last_id=guidance[0]["resume_from"])
+    await page.until(lambda it: it.frames[-1].mark == "heartbeat")
+    page.assert_whole(ANSWER)
 
 
 @pytest.mark.requirement("P5", "P-3")

@@ -4,10 +4,10 @@ import pytest
 
 from tests.faults.harness import FAILOVER_S, RESUMED_S, Stage
 from tests.faults.seeds import seeded
-from tests.faults.stages import stage
+from tests.faults.stages import shared_stage, stage
 from yaoki.faults import ANSWER, Script
 
-__all__ = ["stage"]
+__all__ = ["shared_stage", "stage"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 

@@ -3,10 +3,10 @@
 import pytest
 
 from tests.faults.harness import FAILOVER_S, FIRST_TOKEN_S, IDLE_S, Stage
-from tests.faults.stages import stage
+from tests.faults.stages import shared_stage, stage
 from yaoki.faults import ANSWER, FAULTS, Script
 
-__all__ = ["stage"]
+__all__ = ["shared_stage", "stage"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -39,6 +39,8 @@ MID_STREAM = {fault.name for fault in FAULTS.values() if not fault.whole} - {
     "done_only",
     "endless_reasoning",
 }
+UNDATED = {"refused", "endless_reasoning"}
+"""Nobody can say when these were proven: no connection was taken, or nothing but a limit tells."""
 ODD = [fault.name for fault in FAULTS.values() if fault.healthy and not fault.name.startswith(("tool_call", "says_"))]
 
 
@@ -57,7 +59,7 @@ async def test_a_faulty_model_costs_a_mark_and_no_text(stage: Stage, fault: str)
     assert mark["phase"] == ("mid_stream" if fault in MID_STREAM else "before_first_token")
     assert (mark["atChar"] > 0) == (fault in MID_STREAM)
     assert len(page.marks("continued")) == (fault in MID_STREAM)
-    if fault != "refused":
+    if fault not in UNDATED:
         assert stage.failover_s <= max(FIRST_TOKEN_S, IDLE_S) + FAILOVER_S
     [_, answer] = (await stage.history(page.session))["messages"]
     assert (answer["content"], answer["outcome"]) == (ANSWER, "completed")

@@ -12,11 +12,11 @@ import pytest
 from tests.faults.harness import RESUMED_S, Stage
 from tests.faults.page import Page
 from tests.faults.seeds import seeded
-from tests.faults.stages import stage
+from tests.faults.stages import shared_stage, stage
 from yaoki.faults import ANSWER, Script
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
-__all__ = ["stage"]
+__all__ = ["shared_stage", "stage"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -61,7 +61,6 @@ async def test_a_turn_waits_for_a_locked_database_and_loses_nothing(stage: Stage
 
 @pytest.mark.requirement("S9", "P-1", "P-7")
 async def test_a_message_to_a_locked_database_is_refused_in_bounded_time_or_kept(stage: Stage) -> None:
-    await stage.play(Script(), Script(), Script())
     session = await stage.session()
     async with locked(stage.server.database):
         began = SYSTEM_CLOCK.monotonic()

@@ -14,7 +14,7 @@ Continuations = Literal["auto", "prefill", "instruction", "off"]
 
 PANIC_AT_ONCE = 2
 """How many requests at a time may go to a candidate that its breaker refuses, when nothing better is left."""
-PROBE_S = 2.0
+PROBE_S = 0.8
 """Seconds that a half answer waits to learn whether a backend honours a prefill."""
 _PARK_S = {"model.quota_exceeded": 300.0, "model.authentication": 60.0, "model.not_found": 60.0}
 _LONGEST_REST_S = 600.0
@@ -121,13 +121,18 @@ class Candidate:
             case fixed:
                 return fixed
 
+    @property
+    def unknown(self) -> bool:
+        """Whether it would be of use to learn if the backend honours a prefill."""
+        return self.policy.continuation == "auto" and self._honours_prefill is None
+
     async def learn(self, timeout_s: float) -> None:
         """Find out whether the backend honours a prefill, unless that is known or of no use."""
-        if self.policy.continuation != "auto" or self._honours_prefill is not None:
+        if not self.unknown:
             return
         try:
             async with asyncio.timeout(timeout_s), self._probing:
-                if self._honours_prefill is None:
+                if self.unknown:
                     self._honours_prefill = await self.upstream.honours_prefill()
         except (AIOrchestrationError, TimeoutError):
             return

@@ -35,6 +35,7 @@ from yaoki.llm.selection import Choice, Selection
 from yaoki.resilience.notices import Notices
 
 _WARM_S = 30.0
+_WARM_PAUSE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Chain:
             AgentTurnBudgetSpentError: The budget ended before anything was tried.
         """
         task = Task(request=request, budget=budget, hold_text=hold_text, stragglers=self.stragglers)
-        return _Run(self, task, Answer(shown=resume_text)).items()
+        return _Run(self, task, Answer(shown=resume_text if resume_text.strip() else "")).items()
 
     def warm(self) -> None:
         """Learn in the background what each backend honours, so that no half answer waits for it. Call it once."""
@@ -91,13 +92,17 @@ class Chain:
         """End the background work and close every upstream."""
         if self._warming is not None:
             self._warming.cancel()
-            await asyncio.wait({self._warming})
+            await asyncio.gather(self._warming, return_exceptions=True)
         await self.stragglers.aclose()
         for candidate in self.candidates:
             await candidate.upstream.aclose()
 
     async def _learn(self) -> None:
-        await asyncio.gather(*(candidate.learn(_WARM_S) for candidate in self.candidates))
+        pause_s = _WARM_PAUSE_S
+        while any(candidate.unknown for candidate in self.candidates):
+            await asyncio.gather(*(candidate.learn(_WARM_S) for candidate in self.candidates))
+            await asyncio.sleep(pause_s)
+            pause_s = min(_WARM_S * 20, pause_s * 2)
 
 
 class _Run:

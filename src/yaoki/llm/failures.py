@@ -6,12 +6,13 @@ from yaoki.errors import (
     AIErrorCategory,
     AIOrchestrationError,
     Fault,
-    ModelContextOverflowError,
     ModelMalformedError,
     ModelUnavailableError,
     classify,
 )
 
+UNSUPPORTED = "unsupported"
+"""The `fault` of a request that was not sent, since the model cannot take it."""
 _WAITABLE = (408, 409, 425, 429)
 _REFUSALS = (400, 422)
 
@@ -49,7 +50,7 @@ def in_band_error(error: object) -> AIOrchestrationError:
 
 def is_callers(error: AIOrchestrationError) -> bool:
     """Whether the request itself is at fault, so that the candidate must not be blamed for it."""
-    if error.fault is Fault.CALLER or isinstance(error, ModelContextOverflowError):
+    if error.fault is Fault.CALLER or error.facts.get("fault") == UNSUPPORTED:
         return True
     status = error.facts.get("foreign_status")
     return isinstance(error, ModelMalformedError) and isinstance(status, int) and status not in _WAITABLE

@@ -29,7 +29,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 
-from yaoki.errors import ModelInferenceError, ModelTruncatedError
+from yaoki.errors import ModelInferenceError, ModelMalformedError, ModelTruncatedError
 from yaoki.llm.deltas import (
     Delta,
     Finish,
@@ -41,11 +41,13 @@ from yaoki.llm.deltas import (
     ToolCallPiece,
     Usage,
 )
-from yaoki.llm.failures import refuses_request, rename
+from yaoki.llm.failures import UNSUPPORTED, refuses_request, rename
 from yaoki.llm.seam import anchor_of
 
 _FINISH: dict[str, FinishReason] = {"tool_call": "tool_calls", "length": "length", "content_filter": "content_filter"}
-_FOREIGN = (AgentRunError, UserError, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
+_FOREIGN = (AgentRunError, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
+_TRIPS = (AttributeError, TypeError, LookupError, AssertionError)
+"""What an SDK trips over when a chunk has a shape that its types do not know."""
 _PROBE_QUESTION = "What is the capital of France? Answer in one whole sentence."
 _PROBE_PREFIX = "The capital of France is"
 _PROBE_TOKENS = 4
@@ -166,6 +168,10 @@ class PydanticUpstream:
             if known is None:
                 raise
             raise known from error
+        except UserError as error:
+            raise ModelMalformedError("This model does not take such a request.", fault=UNSUPPORTED) from error
+        except _TRIPS as error:
+            raise ModelMalformedError("The SDK cannot read the answer.", fault="unreadable") from error
 
 
 async def _unwind(response: StreamedResponse) -> None:

@@ -63,15 +63,16 @@ class Seam:
         decided: Everything fed from now on is let through.
     """
 
-    __slots__ = ("_buffer", "_gap", "_half", "_more", "_shown", "_whole", "decided")
+    __slots__ = ("_blank", "_buffer", "_gap", "_half", "_more", "_shown", "_whole", "decided")
 
     def __init__(
         self, shown: str, half: HalfAnswer, *, gap: str | None = None, whole: bool = True, more: str = ""
     ) -> None:
-        self._shown = shown
+        self._shown = shown.rstrip()
         self._half = half
         self._whole = whole
-        self._gap = (" " if whole and not UNSPACED.match(shown[-1]) else "") if gap is None else gap
+        self._blank = shown[len(self._shown) :]
+        self._gap = (self._blank or ("" if UNSPACED.match(shown[-1]) or not whole else " ")) if gap is None else gap
         self._more = bool(more.strip())
         self._buffer = ""
         self.decided = False
@@ -87,7 +88,7 @@ class Seam:
         self._buffer += text
         if len(self._buffer) < MAX_HELD and self._in_doubt(self._buffer):
             return ""
-        return self._decide()
+        return self._once(self._decide())
 
     def flush(self, *, calls: bool = False) -> str:
         """The stream is whole: decide with what there is.
@@ -101,11 +102,15 @@ class Seam:
         if self.decided:
             return ""
         if self._buffer.strip():
-            return self._decide()
+            return self._once(self._decide())
         self.decided = True
         if not calls and (self._half.calling or self._more or not self._shown.endswith(_SENTENCE_ENDS)):
             raise SeamRefusedError("the continuation is empty where there was more to say")
         return "" if self._instructed else self._buffer
+
+    def _once(self, text: str) -> str:
+        """White space that was shown already is not shown again."""
+        return text.lstrip() if self._blank else text
 
     @property
     def _instructed(self) -> bool:

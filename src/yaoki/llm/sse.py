@@ -52,9 +52,9 @@ class SseParser:
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = text.split(b"\n")
         self._buffer = lines.pop()
-        if len(self._buffer) + self._size > MAX_EVENT_BYTES:
-            raise ModelMalformedError("The provider sent an event of over a megabyte.", fault="oversized_event")
-        return self._take(lines)
+        events = self._take(lines)
+        self._grow(0)
+        return events
 
     def close(self) -> list[str]:
         """The stream ended: the data of an event whose closing blank line never came.
@@ -64,6 +64,11 @@ class SseParser:
         """
         lines, self._buffer = [self._buffer, b""], b""
         return self._take(lines)
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size + len(self._buffer) > MAX_EVENT_BYTES:
+            raise ModelMalformedError("The provider sent an event of over a megabyte.", fault="oversized_event")
 
     def _take(self, lines: list[bytes]) -> list[str]:
         events: list[str] = []
@@ -76,7 +81,7 @@ class SseParser:
             field, _, value = line.partition(b":")
             if field == b"data":
                 self._data.append(value.removeprefix(b" "))
-                self._size += len(value)
+                self._grow(len(value))
             elif field not in (b"", b"event", b"id", b"retry"):
                 self.strange = True
         return events

@@ -157,3 +157,9 @@ def test_the_anchor_is_made_of_whole_words_from_the_end() -> None:
     assert anchor_of("short") == "short"
     assert LONG.endswith(anchor_of(LONG))
     assert len(anchor_of("word " * 100)) <= 48
+
+
+@pytest.mark.requirement("P-3")
+@pytest.mark.parametrize("comes", [" Paris.", "paris."])
+def test_white_space_that_was_shown_is_not_shown_again(comes: str) -> None:
+    assert joined(f"{LONG} ", comes) == f"{LONG} {comes.strip()}"

@@ -47,7 +47,7 @@ class Orchestrator:
 async def values() -> None:
     assert_type(await bare(1, b="x", c=True), list[int])
     asking = ask("x", temperature=1.0)
-    assert_type(asking, Coroutine[Any, Any, str])
+    _ = assert_type(asking, Coroutine[Any, Any, str])
     assert_type(await asking, str)
     assert_type(await ask("x"), str)
     assert_type(await Orchestrator().create_session("ada", session_type="voice"), int)

@@ -37,7 +37,7 @@ export class AppElement extends PageElement {
   }
 
   protected override firstUpdated(): void {
-    this.composer.focus();
+    void this.composer.updateComplete.then(() => this.composer.focus());
   }
 
   private get composer(): ComposerElement {

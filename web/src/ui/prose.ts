@@ -8,6 +8,8 @@ import { blocksOf, sanitise, type Block } from "./markdown.ts";
 const FIRST_SENTINEL = 0xe000;
 const SENTINELS = /[\uE000-\uE0FF]/gu;
 const MOST_MARKS = 0x100;
+/** Tags as markdown-it writes them: no ">" inside an attribute stays unescaped. */
+const TAGS = /<[^>]*>/g;
 
 /** The marks that share one place, in the order in which they happened. */
 export interface Seam {
@@ -65,7 +67,7 @@ function place(text: string, seams: readonly Seam[]): Placed {
   const harmless =
     marked.length === plain.length &&
     marked.every((block, index) => block.html.replaceAll(SENTINELS, "") === plain[index]?.html) &&
-    seams.every((_, index) => marked.some((block) => block.html.includes(sentinel(index))));
+    seams.every((_, index) => marked.some((block) => block.html.replaceAll(TAGS, "").includes(sentinel(index))));
   if (harmless) return { blocks: marked, after: new Map() };
   const after = new Map<number, Seam[]>();
   for (const seam of seams) {

@@ -10,8 +10,8 @@ import { doll, icon } from "./icons.ts";
 import { markButton } from "./mark.ts";
 import { progress } from "./message.ts";
 
-/** This close to the end, in pixels, the reader is taken to follow it. */
-const NEAR_PX = 80;
+/** Whoever scrolls down to this close to the end, in pixels, follows it again. */
+const NEAR_PX = 40;
 
 /** The conversation, from its first message to what waits in line. Follows the end unless the reader has gone up. */
 export class ThreadElement extends PageElement {
@@ -30,6 +30,7 @@ export class ThreadElement extends PageElement {
   /** The reader has gone up: new words must not pull them down. */
   declare away: boolean;
   private shown = "";
+  private top = 0;
   private readonly grown = new ResizeObserver(() => this.follow());
 
   constructor() {
@@ -149,13 +150,19 @@ export class ThreadElement extends PageElement {
     </section>`;
   }
 
+  /** The least move up means that the reader wants to stay: waiting for a longer one would pull them down again. */
   private readonly scrolled = (): void => {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    this.away = scrollHeight - scrollTop - clientHeight > NEAR_PX;
+    const gap = scrollHeight - scrollTop - clientHeight;
+    if (scrollTop < this.top && gap > 1) this.away = true;
+    else if (gap <= NEAR_PX) this.away = false;
+    this.top = scrollTop;
   };
 
   private follow(): void {
-    if (!this.away) this.scroller.scrollTop = this.scroller.scrollHeight;
+    if (this.away) return;
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.top = this.scroller.scrollTop;
   }
 }
 

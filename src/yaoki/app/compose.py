@@ -59,7 +59,11 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         store = await open_store(settings.store.path)
         closing.push_async_callback(store.aclose)
         notices = Notices()
-        models = {name: _local(name, settings) for name, model in settings.models.items() if model.provider == "local"}
+        models = {
+            name: _local(name, settings, notices)
+            for name, model in settings.models.items()
+            if model.provider == "local"
+        }
         for model in models.values():
             closing.push_async_callback(model.aclose)
         await _start_models(models, alone=len(models) == len(settings.models))
@@ -94,10 +98,10 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         yield Application(settings, store, models, runner, orchestrator, metrics)
 
 
-def _local(name: str, settings: Settings) -> "LocalModel":
+def _local(name: str, settings: Settings, notices: Notices) -> "LocalModel":
     from yaoki.llm.local import LocalModel  # noqa: PLC0415 - only who runs embedded models needs the extra for them
 
-    return LocalModel(name, settings.models[name].local_policy(settings.data_dir))
+    return LocalModel(name, settings.models[name].local_policy(settings.data_dir), notices=notices)
 
 
 async def _start_models(models: Mapping[str, "LocalModel"], *, alone: bool) -> None:

@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from yaoki.llm.local.notices import LocalModelLost
 from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken
 from yaoki.resilience.breaker import BreakerState, CircuitBreaker
 from yaoki.resilience.notices import Notices
@@ -64,6 +65,10 @@ class Metrics:
         self._errors = Counter(
             "yaoki_model_errors_total", "Failed attempts, by the kind of error.", ["model", "kind"], registry=registry
         )
+        self._lost = Counter(
+            "yaoki_embedded_models_lost_total", "Processes of embedded models that ended.", ["model"], registry=registry
+        )
+        notices.subscribe(LocalModelLost, self._local_model_lost)
         notices.subscribe(TurnFinished, self._turn_finished)
         notices.subscribe(TurnFailed, self._turn_failed)
         notices.subscribe(AttemptFailed, self._attempt_failed)
@@ -89,6 +94,9 @@ class Metrics:
 
     def _turn_failed(self, _notice: TurnFailed) -> None:
         self._broken.inc()
+
+    def _local_model_lost(self, notice: LocalModelLost) -> None:
+        self._lost.labels(notice.model).inc()
 
     def _attempt_failed(self, notice: AttemptFailed) -> None:
         self._faults.labels(notice.model, notice.fault).inc()

@@ -39,11 +39,12 @@ class Figure:
 
 def cost_over(bare: Callable[[], Awaitable[object]], *dressed: Callable[[], Awaitable[object]]) -> list[float]:
     """What each of `dressed` costs over `bare`, in microseconds of processor time a call: medians of rounds in turn."""
+    return asyncio.run(costs_over(bare, *dressed))
 
-    async def rounds() -> list[list[float]]:
-        return [[await _round(call) for call in (bare, *dressed)] for _ in range(ROUNDS)]
 
-    measured = asyncio.run(rounds())
+async def costs_over(bare: Callable[[], Awaitable[object]], *dressed: Callable[[], Awaitable[object]]) -> list[float]:
+    """`cost_over` inside a running event loop."""
+    measured = [[await _round(call) for call in (bare, *dressed)] for _ in range(ROUNDS)]
     return [statistics.median(row[at] - row[0] for row in measured) for at in range(1, len(dressed) + 1)]
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from yaoki.errors import AIOrchestrationError, ConfigurationSettingError, ResourceBreakerOpenError
 from yaoki.llm.deltas import ContinuationMode, Upstream
 from yaoki.llm.failures import is_callers
-from yaoki.resilience.breaker import CircuitBreaker, Permit
+from yaoki.resilience.breaker import BreakerState, CircuitBreaker, Permit
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 
 Continuations = Literal["auto", "prefill", "instruction", "off"]
@@ -50,6 +50,9 @@ class Candidate:
         breaker: Its memory of failures; only this candidate uses it.
         policy: What is expected of it.
         clock: Where durations come from.
+
+    Attributes:
+        probed: Somebody asks it regularly whether it is back, so no person's request has to.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Candidate:
         self.upstream = upstream
         self.breaker = breaker
         self.policy = policy or CandidatePolicy()
+        self.probed = False
         self._clock = clock
         self._honours_prefill: bool | None = None
         self._probing = asyncio.Lock()
@@ -82,12 +86,14 @@ class Candidate:
     @property
     def healthy(self) -> bool:
         """Whether a request may go to it without a second thought."""
-        return self.rest_s == 0.0 and self.breaker.admits
+        if self.rest_s > 0.0:
+            return False
+        return self.breaker.state is BreakerState.CLOSED if self.probed else self.breaker.admits
 
     @property
     def bearable(self) -> bool:
         """Whether a request may go to it when nothing is healthy: few at a time, and never one held open by hand."""
-        return self._panicking < PANIC_AT_ONCE and self.breaker.state != "isolated"
+        return self._panicking < PANIC_AT_ONCE and self.breaker.state is not BreakerState.ISOLATED
 
     def admit(self, *, anyway: bool) -> "Stake":
         """Start an attempt.

@@ -29,6 +29,7 @@ from yaoki.llm.candidates import Candidate, Stake
 from yaoki.llm.deltas import Failover, HalfAnswer, Item, Restart, ToolCall
 from yaoki.llm.failures import refuses_request
 from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken
+from yaoki.llm.prober import Prober
 from yaoki.llm.reader import Stragglers
 from yaoki.llm.seam import SeamRefusedError
 from yaoki.llm.selection import Choice, Selection
@@ -60,6 +61,7 @@ class Chain:
         self.notices = notices or Notices()
         self.rng = rng or random.Random()  # noqa: S311 - jitter and ids, no secrets
         self.stragglers = Stragglers()
+        self._prober = Prober(self.candidates)
         self._warming: asyncio.Task[None] | None = None
 
     def stream(
@@ -85,11 +87,17 @@ class Chain:
         return _Run(self, task, Answer(shown=resume_text if resume_text.strip() else "")).items()
 
     def warm(self) -> None:
-        """Learn in the background what each backend honours, so that no half answer waits for it. Call it once."""
+        """Begin the background work; call it once.
+
+        It learns what each backend honours, so that no half answer waits for it, and asks those that failed whether
+        they are back, so that no person's request has to.
+        """
+        self._prober.start()
         self._warming = asyncio.get_running_loop().create_task(self._learn())
 
     async def aclose(self) -> None:
         """End the background work and close every upstream."""
+        await self._prober.aclose()
         if self._warming is not None:
             self._warming.cancel()
             await asyncio.gather(self._warming, return_exceptions=True)

@@ -133,6 +133,14 @@ class Upstream(Protocol):
         """
         ...
 
+    async def ping(self) -> None:
+        """Ask for one token, to see whether it answers at all.
+
+        Raises:
+            ModelInferenceError: It does not.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Let the connections go."""
         ...

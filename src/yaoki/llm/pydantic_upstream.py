@@ -48,6 +48,7 @@ _FINISH: dict[str, FinishReason] = {"tool_call": "tool_calls", "length": "length
 _FOREIGN = (AgentRunError, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
 _TRIPS = (AttributeError, TypeError, LookupError, AssertionError)
 """What an SDK trips over when a chunk has a shape that its types do not know."""
+_NO_TOOLS = ModelRequestParameters()
 _PROBE_QUESTION = "What is the capital of France? Answer in one whole sentence."
 _PROBE_PREFIX = "The capital of France is"
 _PROBE_TOKENS = 4
@@ -123,6 +124,13 @@ class PydanticUpstream:
                     raise
         return False
 
+    async def ping(self) -> None:
+        """See `Upstream.ping`."""
+        messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart("Say: yes")])]
+        async with aclosing(self._deltas(messages, self._settings(None, 1, PLAIN_PREFILL), _NO_TOOLS)) as deltas:
+            async for _ in deltas:
+                pass
+
     async def aclose(self) -> None:
         """Nothing of its own: whoever made the model's client closes it."""
 
@@ -134,7 +142,7 @@ class PydanticUpstream:
         ]
         settings = self._settings(None, _PROBE_TOKENS, body)
         text = ""
-        async with aclosing(self._deltas(messages, settings, ModelRequestParameters())) as deltas:
+        async with aclosing(self._deltas(messages, settings, _NO_TOOLS)) as deltas:
             async for delta in deltas:
                 text += delta.text if isinstance(delta, Text) else ""
         return text.lstrip().startswith("Paris")

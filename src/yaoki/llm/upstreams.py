@@ -46,6 +46,11 @@ class OpenAIUpstream(PydanticUpstream):
         self._locate()
         return await super().honours_prefill()
 
+    async def ping(self) -> None:
+        """See `Upstream.ping`."""
+        self._locate()
+        await super().ping()
+
     async def aclose(self) -> None:
         """Close the client and its connections."""
         await self._client.close()

@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
-from yaoki.errors import AIOrchestrationError
+from yaoki.errors import AIOrchestrationError, ModelUnavailableError
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.candidates import Candidate, CandidatePolicy
 from yaoki.llm.chain import Chain
@@ -14,8 +14,6 @@ from yaoki.resilience.breaker import BreakerPolicy, CircuitBreaker
 from yaoki.resilience.notices import Notices
 
 Line = Delta | AIOrchestrationError | Callable[[], Awaitable[Any]]
-HOLD = asyncio.Event
-"""A line that waits for ever."""
 
 
 async def hold() -> None:
@@ -37,6 +35,8 @@ class FakeUpstream:
         self.prefill = prefill
         self.asked: list[HalfAnswer | None] = []
         self.probes = 0
+        self.pings = 0
+        self.dead = False
         self.open = 0
         self.closed = False
 
@@ -60,6 +60,11 @@ class FakeUpstream:
         if isinstance(self.prefill, AIOrchestrationError):
             raise self.prefill
         return self.prefill
+
+    async def ping(self) -> None:
+        self.pings += 1
+        if self.dead:
+            raise ModelUnavailableError("down")
 
     async def aclose(self) -> None:
         self.closed = True

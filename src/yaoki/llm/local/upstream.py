@@ -43,6 +43,10 @@ class LocalUpstream:
         """Llama.cpp's server does, whatever the model: nobody need be asked."""
         return True
 
+    async def ping(self) -> None:
+        """See `Upstream.ping`."""
+        await self._openai.ping()
+
     async def aclose(self) -> None:
         """Let the connections go."""
         await self._openai.aclose()

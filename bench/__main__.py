@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import guard, imports
+from bench import chain, guard, imports
 
-SUITES = (guard, imports)
+SUITES = (guard, imports, chain)
 
 
 def main() -> int:

@@ -59,7 +59,9 @@ class ChatPage:
 
     async def words_shown(self, count: int = 1) -> None:
         """Wait until the newest answer has at least `count` words."""
-        await self._until(lambda messages: bool(messages) and len(messages[-1].text.split()) >= count)
+        await self._until(
+            lambda shown: bool(shown) and shown[-1].role == "assistant" and len(shown[-1].text.split()) >= count
+        )
 
     async def ended(self, count: int = 1, outcome: str = "completed") -> None:
         """Wait until `count` answers have ended in `outcome`."""

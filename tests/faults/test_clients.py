@@ -40,7 +40,7 @@ async def test_a_stream_that_breaks_inside_a_frame_is_resumed_from_the_last_whol
     await page.cut()
     page.turn = (await stage.send(session, "How many ships?")).json()["turn_id"]
     while not page.terminals:
-        await page.connect(max_bytes=rng.randrange(40, 700))
+        await page.connect(max_bytes=rng.randrange(40, 3_000))
         await page.until(lambda it: it.ended)
     page.assert_whole(ANSWER)
 
@@ -100,17 +100,31 @@ async def test_an_id_of_another_log_gets_a_reset_and_a_snapshot(stage: Stage) ->
     await stage.play(Script(token_s=SLOW_TOKEN_S), Script(), Script())
     page = await stage.ask()
     await page.until_text(60)
-    for strange in ("00000000:3.1", f"{log_of(page.last_id)}:999999.1"):
-        late = await stage.page_from(page.session, strange)
-        late.turn = page.turn
-        await late.until(lambda it: bool(it.marks("reset")))
-        assert late.marks("reset")[0]["reason"] == "log_changed"
-        await late.until_ended()
-        late.assert_ended("completed")
-        assert late.text == ANSWER
-        kinds = [frame.type for frame in late.frames if frame.mark != "heartbeat"]
-        assert kinds.index("MESSAGES_SNAPSHOT") == kinds.index("CUSTOM") + 1
+    strange = ("00000000:3.1", f"{log_of(page.last_id)}:999999.1")
+    late = [await stage.page_from(page.session, last_id) for last_id in strange]
     await page.until_ended()
+    for one in late:
+        one.turn = page.turn
+        await one.until_ended()
+        one.assert_ended("completed")
+        assert one.text == ANSWER
+        shape = [frame.mark or frame.type for frame in one.frames if frame.mark != "heartbeat"]
+        assert shape[:4] == ["RUN_STARTED", "reset", "MESSAGES_SNAPSHOT", "TEXT_MESSAGE_START"]
+        assert one.marks("reset")[0]["reason"] == "log_changed"
+
+
+@pytest.mark.requirement("C7", "P-7")
+async def test_an_id_of_another_log_after_the_end_gets_a_reset_and_the_whole_story(stage: Stage) -> None:
+    page = await stage.ask()
+    await page.until_ended()
+    late = await stage.page_from(page.session, "00000000:3.1")
+    await late.until(lambda it: bool(it.texts))
+    assert [frame.mark or frame.type for frame in late.frames][:2] == ["reset", "MESSAGES_SNAPSHOT"]
+    assert late.text == ANSWER
+    await late.cut()
+    await late.connect()
+    await late.until(lambda it: it.frames[-1].mark == "heartbeat")
+    assert len(late.marks("reset")) == 1, "the snapshot's id is a place to resume from"
 
 
 @pytest.mark.requirement("C7")

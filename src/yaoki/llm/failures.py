@@ -63,7 +63,7 @@ def may_retry(error: AIOrchestrationError) -> bool:
 
 def refuses_request(error: AIOrchestrationError) -> bool:
     """Whether the backend says that it does not take a request of this shape."""
-    return error.facts.get("foreign_status") in _REFUSALS
+    return isinstance(error, ModelMalformedError) and error.facts.get("foreign_status") in _REFUSALS
 
 
 def _status(value: object) -> int | None:

@@ -176,6 +176,7 @@ class Attempt:
             self._response.text += text
         elif text:
             self._answer.shown += text
+            self._answer.whole = self._gate.whole
             yield Text(text, self._candidate.name)
 
     def _joined(self) -> Iterator[Item]:
@@ -217,4 +218,4 @@ class Attempt:
         answer = self._answer
         answer.calling = self._response.calling or (answer.calling and self._seam is not None)
         if self._seam is None and not self._task.hold_text:
-            answer.lost, answer.whole = self._gate.held, self._gate.whole
+            answer.lost = self._gate.held

@@ -34,6 +34,8 @@ _WHOLE_CHARS = 24
 _SENTENCE_ENDS = tuple(".!?:;。！？：；…)]}\"'”’»」』`*|\n")
 _ATTACHED = tuple(".,;:!?)]}%…’”»、。，！？；：）」』")
 _QUOTES = "\"'`«“„…. \t\r\n>*"
+_UNQUOTES = "\"'`”»…"
+"""Signs that a model may put before and after the last words that it repeats."""
 _PREAMBLE = re.compile(
     r"[\s\"'*_]{0,3}(?:(?:sure|certainly|of course|absolutely|okay|ok|got it|understood|no problem|great|yes)\b[,.!:]"
     r"|here is|here's|here are|here you|continuing|continued|let me|i'll|i will|i can|i apologi[sz]e|i'm sorry|sorry"
@@ -158,7 +160,8 @@ class Seam:
             return text
         end = self._anchor_end(start) if self._instructed else self._overlap(start)
         if end:
-            return self._after(start[end:])
+            quoted = self._instructed and start[0] in _QUOTES
+            return self._with_gap(start[end:].lstrip(_UNQUOTES) if quoted else start[end:])
         return self._join(text, start)
 
     def _restarts(self, text: str) -> bool:
@@ -185,11 +188,6 @@ class Seam:
             if begins and ends and shown.endswith(text[:size]) and _is_telling(text[:size]):
                 return size
         return 0
-
-    def _after(self, rest: str) -> str:
-        """What follows a repetition; quotes that a model put around it go."""
-        rest = rest.lstrip('"”»`…') if self._instructed else rest
-        return self._with_gap(rest)
 
     def _join(self, text: str, start: str) -> str:
         if self._half.calling:

@@ -22,7 +22,7 @@ class WordGate:
     __slots__ = ("held", "whole")
 
     def __init__(self) -> None:
-        self.held = ""
+        self.held: str = ""
         self.whole = True
 
     def feed(self, text: str) -> str:

@@ -73,6 +73,11 @@ def test_an_instructed_model_may_put_quotes_around_the_last_words() -> None:
     assert joined(LONG, f"> {anchor}\nParis.", "instruction", gap=" ") == f"{LONG}\nParis."
 
 
+def test_a_quote_that_belongs_to_the_text_stays() -> None:
+    shown = 'Then the keeper said: "Seven lighthouses'
+    assert joined(shown, f'{anchor_of(shown)}" and left.', "instruction", gap=" ") == f'{shown}" and left.'
+
+
 def test_a_preamble_before_the_last_words_is_trimmed_with_them() -> None:
     comes = f"Sure, here is the rest of my answer:\n\n{anchor_of(LONG)} Paris."
     assert joined(LONG, comes, "instruction", gap=" ") == f"{LONG} Paris."

@@ -101,6 +101,19 @@ async def test_messages_wait_in_line_and_can_be_taken_back(instance: Instance, o
     assert sorted(asked) == ["One", "Three", "Two"]
 
 
+@pytest.mark.requirement("P-7")
+async def test_a_refused_message_says_why_and_can_be_edited(open_page: OpenPage) -> None:
+    chat = await open_page()
+    await chat.send("x" * 32_001)
+    refused = chat.page.locator(".queued[data-state=refused]")
+    await expect(refused).to_contain_text("32000 is the limit")
+    await refused.get_by_role("button", name="Edit").click()
+    await expect(refused).to_have_count(0)
+    await expect(chat.field).to_have_value("x" * 32_001)
+    await chat.send("Shorter?")
+    await chat.ended()
+
+
 @pytest.mark.requirement("C9")
 async def test_stop_ends_the_answer_and_keeps_what_was_written(instance: Instance, open_page: OpenPage) -> None:
     await instance.first.play(Script(answer=TEXT * 3, token_s=0.05))

@@ -41,6 +41,22 @@ async def test_a_cut_stream_is_said_and_resumed(instance: Instance, open_page: O
         assert same(await chat.messages(), await instance.history(chat.session))
 
 
+@pytest.mark.requirement("C10")
+async def test_stop_without_a_connection_stops_once_it_is_back(instance: Instance, open_page: OpenPage) -> None:
+    await instance.first.play(Script(answer=ANSWER * 4, token_s=0.05))
+    async with Link(instance.port) as link:
+        chat = await open_page(link.url)
+        await chat.send("What of the night?")
+        await chat.words_shown(3)
+        await link.down()
+        await chat.connection(*INTERRUPTED)
+        await chat.page.get_by_role("button", name="Stop", exact=True).click()
+        await expect(chat.page.locator(".hint")).to_contain_text("Stops as soon as the connection is back.")
+        await link.up()
+        await chat.ended(outcome="cancelled")
+        assert same(await chat.messages(), await instance.history(chat.session))
+
+
 @pytest.mark.requirement("C10", "P-7")
 async def test_two_missed_heartbeats_are_an_interruption(instance: Instance, open_page: OpenPage) -> None:
     async with Link(instance.port) as link:

@@ -2,7 +2,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { Desk } from "../state/desk.ts";
 import { isDraft } from "../state/outbox.ts";
 import { GO_ON } from "../words.ts";
-import type { ComposerElement, SendEvent } from "./composer.ts";
+import type { ComposerElement, EditEvent, SendEvent } from "./composer.ts";
 import "./composer.ts";
 import { connectionBadge } from "./connection.ts";
 import { PageElement } from "./element.ts";
@@ -37,7 +37,7 @@ export class AppElement extends PageElement {
   }
 
   protected override firstUpdated(): void {
-    void this.composer.updateComplete.then(() => this.composer.focus());
+    void this.composer.updateComplete.then(() => this.composer.ready());
   }
 
   private get composer(): ComposerElement {
@@ -70,7 +70,7 @@ export class AppElement extends PageElement {
           >
             ${icon("menu")}
           </button>
-          <h2 class="top-title">${this.desk.title || (isDraft(current.id) ? "New conversation" : "")}</h2>
+          <h1 class="top-title">${this.desk.title || (isDraft(current.id) ? "New conversation" : "")}</h1>
           ${connectionBadge(current.connection, outbox.problem, () => current.reconnect())}
         </header>
         <yaoki-thread
@@ -78,6 +78,7 @@ export class AppElement extends PageElement {
           .turn=${this.turn}
           .problem=${outbox.problem}
           @send=${this.send}
+          @edit=${(event: EditEvent) => this.composer.write(event.content)}
           @remedy=${this.remedy}
         ></yaoki-thread>
         <div class="dock">
@@ -85,7 +86,7 @@ export class AppElement extends PageElement {
           <yaoki-composer
             .session=${current.id}
             ?busy=${busy}
-            ?stopping=${current.stopping !== null && busy}
+            ?stopping=${busy && current.stopping === current.stoppable}
             ?over=${current.over}
             ?offline=${offline}
             @send=${this.send}
@@ -143,7 +144,7 @@ export class AppElement extends PageElement {
       case "none":
         break;
     }
-    if (event.remedy !== "rephrase") this.composer.focus();
+    if (event.remedy !== "rephrase") this.composer.ready();
   };
 
   private fresh(): void {
@@ -153,7 +154,7 @@ export class AppElement extends PageElement {
 
   private readonly chosen = (): void => {
     this.toggle(false);
-    this.composer.focus();
+    this.composer.ready();
   };
 
   private toggle(open: boolean): void {

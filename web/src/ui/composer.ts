@@ -14,6 +14,16 @@ export class SendEvent extends Event {
   }
 }
 
+/** Somebody wants to change a text and send it anew. */
+export class EditEvent extends Event {
+  readonly content: string;
+
+  constructor(content: string) {
+    super("edit", { bubbles: true });
+    this.content = content;
+  }
+}
+
 /** The place to write. What is written survives a change of session; it stays usable whatever the connection does. */
 export class ComposerElement extends PageElement {
   static override properties = {
@@ -42,6 +52,11 @@ export class ComposerElement extends PageElement {
 
   override focus(): void {
     this.field?.focus({ preventScroll: true });
+  }
+
+  /** Makes ready for the next message; on a touch screen that would call up the keyboard, unasked. */
+  ready(): void {
+    if (matchMedia("(hover: hover)").matches) this.focus();
   }
 
   /** Puts a text into the field, to be changed and sent. */

@@ -26,7 +26,7 @@ function tell(anchor: HTMLElement, marks: readonly Mark[]): void {
   note.setAttribute("aria-label", "What happened here");
   note.tabIndex = -1;
   render(
-    html`<h4>${headline(marks)}</h4>
+    html`<h2>${headline(marks)}</h2>
       ${marks.map(story).map(({ happened, done }) => html`<p>${happened} <span>${done}</span></p>`)}`,
     note,
   );

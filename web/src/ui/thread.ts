@@ -4,7 +4,7 @@ import type { Conversation } from "../state/conversation.ts";
 import type { Outgoing } from "../state/outbox.ts";
 import type { Message } from "../state/transcript.ts";
 import { EXAMPLES } from "../words.ts";
-import { SendEvent } from "./composer.ts";
+import { EditEvent, SendEvent } from "./composer.ts";
 import { PageElement } from "./element.ts";
 import { doll, icon } from "./icons.ts";
 import { markButton } from "./mark.ts";
@@ -117,12 +117,18 @@ export class ThreadElement extends PageElement {
         ${entry.refusal === null ? icon("clock") : icon("alert")}<span>${this.wait(entry)}</span>
         ${entry.refusal === null
           ? nothing
-          : html`<button type="button" class="link" @click=${() => conversation.retry(entry)}>Try again</button>`}
+          : html`<button type="button" class="link" @click=${() => conversation.retry(entry)}>Try again</button>
+              <button type="button" class="link" @click=${() => this.edit(entry)}>Edit</button>`}
         <button type="button" class="link" @click=${() => void conversation.withdraw(entry)}>
           ${entry.turn === null ? "Discard" : "Take back"}
         </button>
       </p>
     </div>`;
+  }
+
+  private edit(entry: Outgoing): void {
+    void this.conversation.withdraw(entry);
+    this.dispatchEvent(new EditEvent(entry.content));
   }
 
   private wait(entry: Outgoing): string {
@@ -134,7 +140,7 @@ export class ThreadElement extends PageElement {
   private welcome(): TemplateResult {
     return html`<section class="welcome">
       ${doll()}
-      <h1>Fall seven times, rise eight.</h1>
+      <h2>Fall seven times, rise eight.</h2>
       <p>
         Answers here survive what breaks underneath. If a model falls silent, another goes on from its last word. If the
         server restarts, the answer is picked up where it was. A small golden seam shows where something was mended.

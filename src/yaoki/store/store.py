@@ -1,5 +1,6 @@
 """The store: sessions, turns and the log of one database."""
 
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,9 @@ class Store:
         """
 
         def work(connection: Connection) -> None:
-            connection.execute(meta.update().where(meta.c.key == "clean").values(value="0"))
+            # Always another value: SQLite recognises one that is there already, and then writes nothing.
+            connection.execute(meta.delete().where(meta.c.key == "checked"))
+            connection.execute(meta.insert().values(key="checked", value=secrets.token_hex(8)))
 
         await self.database.write(work)
 

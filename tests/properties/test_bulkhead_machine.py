@@ -82,7 +82,7 @@ class BulkheadMachine(LoopedMachine):
 
 
 class ChangingBulkheadMachine(BulkheadMachine):
-    """The same while its policy changes. New room may let in one from the line and one who just arrived: both may go."""
+    """The same while its policy changes. New room may let in one from the line and one who just arrived."""
 
     in_order = False
 

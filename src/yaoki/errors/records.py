@@ -7,7 +7,19 @@
 behaves like a frozen, slotted, keyword-only dataclass, for type checkers too.
 """
 
+import sys
 from typing import Any, Self, dataclass_transform
+
+
+def _annotated(namespace: dict[str, Any]) -> tuple[str, ...]:
+    """The names that a class body annotates. From Python 3.14 on they are there only for whoever asks for them."""
+    if sys.version_info >= (3, 14):
+        import annotationlib  # noqa: PLC0415 - not there before
+
+        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
+        if annotate is not None:
+            return tuple(annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF))
+    return tuple(namespace.get("__annotations__", ()))
 
 
 class _RecordType(type):
@@ -17,7 +29,7 @@ class _RecordType(type):
     record_fields: tuple[str, ...]
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> "_RecordType":
-        own = tuple(namespace.get("__annotations__", ()))
+        own = _annotated(namespace)
         defaults = {field: namespace.pop(field) for field in own if field in namespace}
         namespace["__slots__"] = own
         cls = super().__new__(mcs, name, bases, namespace)

@@ -12,6 +12,7 @@ from yaoki.resilience.clock import SYSTEM_CLOCK
 
 Body = dict[str, Any]
 WAIT_S = 25.0
+_AGAIN_S = 0.05
 ENDS = ("RUN_FINISHED", "RUN_ERROR")
 
 
@@ -67,6 +68,15 @@ class Page:
         self._reading = asyncio.create_task(self._read(last_id or self.last_id, max_bytes, answered))
         async with asyncio.timeout(WAIT_S):
             await answered
+
+    async def reachable(self, *, max_bytes: int | None = None) -> bool:
+        """Try to connect; False if nobody listens now."""
+        try:
+            await self.connect(max_bytes=max_bytes)
+        except httpx2.TransportError:
+            await asyncio.sleep(_AGAIN_S)
+            return False
+        return True
 
     async def cut(self) -> None:
         """Drop the connection."""

@@ -1,9 +1,13 @@
-"""Faults on purpose: a scripted provider that fails over real sockets, exactly when and how a script says.
+"""Faults on purpose, over real sockets, exactly when and how a script says.
 
-Nothing here is used by a running server; it is what tests, `python -m yaoki.faults provider` and chaos runs stand on.
+A scripted provider that goes wrong, and a proxy that breaks the connection to anything else.
+
+Nothing here is used by a running server; it is what tests, `python -m yaoki.faults` and chaos runs stand on.
 """
 
+from yaoki.faults.link import HEALTHY, Lane, Link
 from yaoki.faults.provider import Recorded, ScriptedProvider
+from yaoki.faults.proxy import FaultProxy
 from yaoki.faults.script import ANSWER, BEHAVIOURS, Behaviour, ChatRequest, Script
 from yaoki.faults.table import FAULTS, Fault
 
@@ -11,9 +15,13 @@ __all__ = [
     "ANSWER",
     "BEHAVIOURS",
     "FAULTS",
+    "HEALTHY",
     "Behaviour",
     "ChatRequest",
     "Fault",
+    "FaultProxy",
+    "Lane",
+    "Link",
     "Recorded",
     "Script",
     "ScriptedProvider",

@@ -1,15 +1,16 @@
-"""By hand: `python -m yaoki.faults provider --fault cut_mid_stream`."""
+"""By hand: `python -m yaoki.faults provider --fault cut_mid_stream`, and `… proxy`, which has a module of its own."""
 
 import argparse
 import asyncio
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from yaoki.errors import ConfigurationSettingError
+from yaoki.faults import proxy_by_hand
 from yaoki.faults.provider import ScriptedProvider
 from yaoki.faults.script import ANSWER, BEHAVIOURS, Script
+from yaoki.faults.stopping import until_told_to_stop
 from yaoki.faults.table import FAULTS
 
 _EXAMPLES = """\
@@ -24,12 +25,17 @@ examples:
       curl -d '{"fault": "http_503", "times": 3}' http://127.0.0.1:PORT/control
   what it has seen and done so far:
       curl http://127.0.0.1:PORT/control
+  break the connection to anything else, a database or a real model:
+      python -m yaoki.faults proxy --help
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, serve, and return the exit status."""
-    options = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["proxy"]:
+        return proxy_by_hand.main(words[1:])
+    options = _parser().parse_args(words)
     if options.list:
         sys.stdout.write(table() + "\n")
         return 0
@@ -63,13 +69,10 @@ def table() -> str:
 
 
 async def _serve(provider: ScriptedProvider) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with provider:
         sys.stdout.write(f"{provider.base_url}\n{provider.control_url}\n")
         sys.stdout.flush()
-        await stop.wait()
+        await until_told_to_stop()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="?", choices=["provider"], default="provider", help="what to run")
+    parser.add_argument("what", nargs="?", choices=["provider", "proxy"], default="provider", help="what to run")
     parser.add_argument("--list", action="store_true", help="print every fault and leave")
     parser.add_argument("--port", type=int, default=0, help="0 (the default) picks a free one; always on 127.0.0.1")
     parser.add_argument("--fault", metavar="NAME", help="how it goes wrong (see --list); healthy without")

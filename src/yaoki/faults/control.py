@@ -1,7 +1,10 @@
-"""Scripts as JSON, for whoever drives a provider from another process.
+"""A control port: JSON for whoever drives a provider or a proxy from another process.
 
-GET  /control    what happened: requests, fired faults, the scripts that are left
-POST /control    one script, or {"scripts": [{"fault": "cut_mid_stream", "at": 40, "times": 1}, …]}: replaces them
+GET  /control    what happened so far: what was asked for, what fired, what is in force
+POST /control    what is to happen from now on; the answer is the same as to a GET
+
+A provider takes one script, or {"scripts": [{"fault": "cut_mid_stream", "at": 40, "times": 1}, …]}. A proxy takes a
+link, {"down": {"cut_after": 4000}, "times": 1}; or {"now": "cut"}, or "reset", for the connections that are open.
 """
 
 import json
@@ -17,8 +20,8 @@ from yaoki.faults.wire import Line, Request
 PATH = "/control"
 
 
-def control_route(state: Callable[[], dict[str, Any]], play: Callable[..., Awaitable[None]]) -> Route:
-    """The route of a control port: `state` says what happened, `play` takes new scripts."""
+def control_route(state: Callable[[], dict[str, Any]], obey: Callable[[dict[str, Any]], Awaitable[None]]) -> Route:
+    """The route of a control port: `state` says what happened, `obey` takes the body of a POST."""
 
     async def route(line: Line, request: Request) -> None:
         if request.path != PATH or request.method not in ("GET", "POST"):
@@ -26,7 +29,7 @@ def control_route(state: Callable[[], dict[str, Any]], play: Callable[..., Await
             return
         try:
             if request.method == "POST":
-                await play(*scripts_from(request.json()))
+                await obey(request.json())
         except ConfigurationSettingError as error:
             await line.answer(400, json.dumps({"error": error.message}).encode())
             return

@@ -1,13 +1,14 @@
 """A port of its own on loopback that can be told to listen or to refuse, and knows every connection it has."""
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+from yaoki.faults.door import HOST, Door
 from yaoki.faults.wire import Line, Request
 
-HOST = "127.0.0.1"
+__all__ = ["HOST", "Port", "Route"]
+
 Route = Callable[[Line, Request], Awaitable[None]]
 
 
@@ -20,52 +21,41 @@ class Port:
     """
 
     def __init__(self, route: Route, number: int = 0) -> None:
-        self.number = number
         self._route = route
-        self._held: socket.socket | None = None
-        self._server: asyncio.Server | None = None
+        self._door = Door(self._accepted, number)
         self._lines: dict[asyncio.Task[None], Line] = {}
+
+    @property
+    def number(self) -> int:
+        """The port; 0 until it is first held."""
+        return self._door.number
 
     @property
     def listening(self) -> bool:
         """Connections are taken; otherwise they are refused, or the port is not held at all."""
-        return self._server is not None
+        return self._door.open
 
     async def listen(self) -> None:
         """Take connections from now on."""
-        if self._server is None:
-            self._hold()
-            self._server = await asyncio.start_server(self._accepted, sock=self._held)
+        await self._door.listen()
 
     async def refuse(self) -> None:
         """Drop every connection and refuse new ones, keeping the port from everybody else."""
-        await self.aclose()
-        self._hold()
+        self._door.refuse()
+        await self._drop()
 
     async def aclose(self) -> None:
         """Drop every connection and let the port go."""
-        server, held = self._server, self._held
-        self._server = self._held = None
-        if server is not None:
-            server.close()
+        self._door.close()
+        await self._drop()
+
+    async def _drop(self) -> None:
         lines = dict(self._lines)
         for task, line in lines.items():
             line.reset()
             task.cancel()
         if lines:
             await asyncio.wait(lines)
-        if server is not None:
-            await server.wait_closed()
-        if held is not None:
-            held.close()
-
-    def _hold(self) -> None:
-        """Bind without listening."""
-        if self._held is None:
-            self._held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._held.bind((HOST, self.number))
-            self.number = self._held.getsockname()[1]
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task, line = cast("asyncio.Task[None]", asyncio.current_task()), Line(reader, writer)

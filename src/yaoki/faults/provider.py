@@ -83,7 +83,7 @@ class ScriptedProvider:
         self._happened = asyncio.Event()
         self._steps: deque[_Step] = deque()
         self._port = Port(self._routed, port)
-        self._control = Port(control.control_route(self.state, self.play))
+        self._control = Port(control.control_route(self.state, lambda body: self.play(*control.scripts_from(body))))
         self._load(scripts or (Script(),))
 
     def __repr__(self) -> str:

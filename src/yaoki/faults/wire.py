@@ -43,12 +43,7 @@ class Line:
         self._reader = reader
         self._writer = writer
         self._early = b""
-        writer.transport.set_write_buffer_limits(high=0)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    @property
-    def _socket(self) -> socket.socket:
-        return cast("socket.socket", self._writer.get_extra_info("socket"))
+        send_at_once(writer)
 
     @property
     def closed(self) -> bool:
@@ -117,9 +112,24 @@ class Line:
 
     def reset(self) -> None:
         """Close with a reset: the client's next read fails once it has taken what was sent before."""
-        if not self.closed:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            self._writer.transport.abort()
+        reset(self._writer)
+
+
+def send_at_once(writer: asyncio.StreamWriter) -> None:
+    """Have the kernel send what is written without delay, and `drain` wait until it has taken it all."""
+    writer.transport.set_write_buffer_limits(high=0)
+    _socket(writer).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close with a reset: the other side's next read fails once it has taken what was sent before."""
+    if not writer.transport.is_closing():
+        _socket(writer).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    writer.transport.abort()
+
+
+def _socket(writer: asyncio.StreamWriter) -> socket.socket:
+    return cast("socket.socket", writer.get_extra_info("socket"))
 
 
 def head(status: int, content_type: str, headers: dict[str, str]) -> bytes:

@@ -142,9 +142,21 @@ class Bulkhead:
     def _hand_out(self) -> None:
         while self._queue and self.in_use < self.policy.max_concurrent:
             place = self._queue.popleft()
-            if not place.done():
+            loop = place.get_loop()
+            if place.done() or loop.is_closed():
+                continue
+            self.in_use += 1
+            if loop is asyncio._get_running_loop():  # noqa: SLF001 - the public one raises where no loop runs
                 place.set_result(True)
-                self.in_use += 1
+            else:
+                loop.call_soon_threadsafe(self._hand_over, place)
+
+    def _hand_over(self, place: "asyncio.Future[bool]") -> None:
+        """Give a slot to a caller in this event loop; it was freed in another thread, and time has passed since."""
+        if place.done():
+            self.leave()
+        else:
+            place.set_result(True)
 
     def _give_up(self, place: "asyncio.Future[bool]") -> None:
         if not place.done():

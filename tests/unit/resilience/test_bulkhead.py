@@ -1,6 +1,7 @@
 """The bulkhead."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -121,6 +122,35 @@ async def test_more_room_lets_the_line_in(clock: FakeClock) -> None:
     bulkhead.leave()
     await waiting[2]
     assert repr(bulkhead) == "<Bulkhead dep 1/1 in use, 0/100 queued, 0 rejected>"
+
+
+async def test_a_slot_freed_in_a_thread_wakes_the_line_of_an_event_loop(clock: FakeClock) -> None:
+    bulkhead = make(clock)
+    bulkhead.enter_now()
+    first, second = asyncio.create_task(bulkhead.enter()), asyncio.create_task(bulkhead.enter())
+    await clock.advance(0)
+    await asyncio.to_thread(bulkhead.leave)
+    await first
+    assert bulkhead.in_use == 1
+    other = threading.Thread(target=bulkhead.leave)
+    other.start()
+    other.join()
+    second.cancel()
+    await clock.advance(0)
+    assert (bulkhead.in_use, bulkhead.queued) == (0, 0), "handed over in one thread, cancelled in the other"
+
+
+def test_the_line_of_a_loop_that_ended_is_passed_over(clock: FakeClock) -> None:
+    bulkhead = make(clock)
+    bulkhead.enter_now()
+    loop = asyncio.new_event_loop()
+    waiting = loop.create_task(bulkhead.enter())
+    loop.run_until_complete(clock.advance(0))
+    assert bulkhead.queued == 1
+    loop.close()
+    bulkhead.leave()
+    assert (bulkhead.in_use, bulkhead.queued) == (0, 0)
+    waiting._log_destroy_pending = False
 
 
 @pytest.mark.parametrize("wrong", [{"max_concurrent": 0}, {"max_queued": -1}, {"queue_timeout_s": 0}])

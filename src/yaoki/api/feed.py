@@ -73,6 +73,7 @@ class Feed:
         self._knows_all = turn is None
         self._begun = turn is None
         self._over = False
+        self._trouble: str | None = None
         self._spoke = services.clock.monotonic()
 
     async def chunks(self) -> AsyncGenerator[bytes]:
@@ -139,6 +140,8 @@ class Feed:
         """The batch as bytes, in pieces of bounded size; a sign of life if there is nothing to tell."""
         pieces: list[bytes] = []
         size = 0
+        if self._services.orchestrator.trouble != self._trouble and self._begun:
+            yield self._change()
         for stored in batch:
             for piece in self._event(stored):
                 pieces.append(piece)
@@ -175,6 +178,18 @@ class Feed:
         if not self._begun:
             return _WAITING
         return encode_event(custom("heartbeat", {"everyS": self._services.policy.heartbeat_s}))
+
+    def _change(self) -> bytes:
+        """What is said when nothing can be saved any more, and when it can again: the log cannot take an event of it."""
+        self._trouble = self._services.orchestrator.trouble
+        if self._trouble is None:
+            back = Guidance(state="saving", reason="Messages are saved again.", action="resend")
+            return encode_event(guidance_frame(back))
+        reason = f"{self._trouble} New messages are refused; answers under way wait, and go on by themselves."
+        wait_s = self._services.policy.retry_after_s
+        return encode_event(
+            guidance_frame(Guidance(state="paused", reason=reason, action="wait", retry_after_s=wait_s))
+        )
 
     def _farewell(self, state: str, reason: str, action: str) -> bytes:
         """The last word of a stream that ends before its time. Readers come back spread over time, not all at once."""

@@ -51,6 +51,12 @@ class Orchestrator:
         """The log that event ids belong to."""
         return self._store.log_id
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing could be saved when it was last tried, in plain words; None if it could."""
+        trouble = self._store.database.trouble
+        return trouble.message if trouble is not None else None
+
     async def create_session(
         self,
         owner: str,

@@ -17,13 +17,15 @@ from sqlalchemy.pool import QueuePool
 from yaoki.errors import ConfigurationSettingError, SessionStoreUnavailableError
 from yaoki.store.lock import RunnerLock
 from yaoki.store.schema import HEAD, meta
-from yaoki.store.writer import Writer, rename_store_error
+from yaoki.store.trouble import reason_of, store_error
+from yaoki.store.writer import Writer
 
 T = TypeVar("T")
 Role = Literal["runner", "reader"]
 
 _APPLICATION_ID = 0x59414F4B  # "YAOK"
 _BUSY_TIMEOUT_S = 5.0
+_REMEDY = "Mend that, or name another place in store.url (YAOKI_STORE__URL)"
 _log = logging.getLogger(__name__)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -42,7 +44,12 @@ class Database:
         self.lock = lock
         self._engine = engine
         self._readers = readers
-        self._writer = Writer(engine) if lock else None
+        self._writer = Writer(engine, path) if lock else None
+
+    @property
+    def trouble(self) -> SessionStoreUnavailableError | None:
+        """Why nothing could be written when it was last tried, or None."""
+        return self._writer.trouble if self._writer else None
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a reader's connection, in a thread.
@@ -58,7 +65,7 @@ class Database:
         try:
             return await asyncio.to_thread(transact)
         except DBAPIError as error:
-            raise rename_store_error(error) from error
+            raise store_error(error, self.path) from error
 
     async def write(
         self,
@@ -81,9 +88,10 @@ class Database:
             except SessionStoreUnavailableError as error:
                 _log.warning("The end could not be noted as a clean one: %s", error)
             await writer.aclose()
-            self.lock.release()
         self._engine.dispose()
         self._readers.dispose()
+        if self.lock is not None:
+            self.lock.release()
 
 
 async def open_database(path: Path, role: Role = "runner") -> Database:
@@ -104,10 +112,9 @@ async def open_database(path: Path, role: Role = "runner") -> Database:
             engine = _engine(path, role, pool_size=1)
             undo.callback(engine.dispose)
             log_id = await asyncio.to_thread(_prepare, engine, path, role)
-        except OSError as error:
-            raise _refused(path, f"cannot be opened: {error.strerror or error}") from error
-        except (DBAPIError, sqlite3.DatabaseError) as error:
-            raise _refused(path, f"cannot be opened: {getattr(error, 'orig', error)}") from error
+        except (OSError, DBAPIError, sqlite3.Error) as error:
+            reason = reason_of(getattr(error, "orig", error), path)
+            raise _refused(path, f"cannot be opened: {reason}. {_REMEDY}") from error
         undo.pop_all()
     return Database(path, engine, _engine(path, "reader", pool_size=4), lock, log_id)
 
@@ -169,11 +176,13 @@ def _migrate(connection: Connection, path: Path) -> None:
     version = _version(connection)
     if version == HEAD:
         return
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     from yaoki.store.migrations import known_versions, upgrade  # noqa: PLC0415 - a quarter of a second, seldom needed
 
     if version is not None and version not in known_versions():
         raise _refused(path, f"was written by a newer version of Yaoki (schema {version}, this one knows {HEAD})")
     upgrade(connection)
+    _log.info("The database %s has schema %s now (it had %s).", path, HEAD, version or "none")
 
 
 def _claim_log(connection: Connection) -> str:

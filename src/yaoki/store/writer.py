@@ -8,12 +8,13 @@ it must take everything it needs from the connection and its own arguments.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from yaoki.errors import SessionStoreUnavailableError
+from yaoki.store.trouble import store_error
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -40,10 +41,16 @@ class Writer:
 
     Args:
         engine: Its one connection is the only one that writes.
+        path: The file behind it.
+
+    Attributes:
+        trouble: Why the newest commit failed; None since a commit has succeeded.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, path: Path) -> None:
+        self.trouble: SessionStoreUnavailableError | None = None
         self._engine = engine
+        self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="yaoki-writer")
         self._waiting: list[_Part] = []
         self._wake = asyncio.Event()
@@ -97,13 +104,18 @@ class Writer:
         await asyncio.wait({commit})
         error = commit.exception()
         if error is None:
+            self.trouble = None
             for part, value in zip(batch, commit.result(), strict=True):
                 if part.committed is not None:
                     part.committed(value)
                 if not part.done.done():
                     part.done.set_result(value)
-        elif len(batch) == 1 and not batch[0].done.done():
-            batch[0].done.set_exception(rename_store_error(error))
+        elif len(batch) == 1:
+            error = store_error(error, self._path)
+            if isinstance(error, SessionStoreUnavailableError):
+                self.trouble = error
+            if not batch[0].done.done():
+                batch[0].done.set_exception(error)
         return error is None
 
     def _transact(self, batch: list[_Part]) -> list[Any]:
@@ -118,14 +130,3 @@ class Writer:
                 self._durable = durable
             with connection.begin():
                 return [part.work(connection) for part in batch]
-
-
-def rename_store_error(error: BaseException) -> BaseException:
-    """A driver's error as ours; anything else as it is."""
-    if isinstance(error, DBAPIError):
-        renamed = SessionStoreUnavailableError(
-            f"The store cannot be used now: {error.orig}.", retry_after_s=2.0, reason=str(error.orig)
-        )
-        renamed.__cause__ = error
-        return renamed
-    return error

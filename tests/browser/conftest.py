@@ -1,4 +1,4 @@
-"""One Chromium for all tests; for each of them a server of its own over two scripted providers."""
+"""One Chromium for all tests; for each of them a server of its own, over the scripted providers m0 and m1."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from tests.browser.chat_page import ChatPage
-from tests.browser.instance import Instance
-from yaoki.faults import ScriptedProvider
+from tests.faults.harness import Stage
+from yaoki.faults import Script
 
 CHROMIUM = "/usr/bin/chromium"
 _ARGUMENTS = [
@@ -37,16 +37,13 @@ async def browser() -> AsyncGenerator[Browser, None]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def instance(tmp_path: Path) -> AsyncGenerator[Instance, None]:
-    async with ScriptedProvider() as first, ScriptedProvider() as second:
-        instance = Instance(tmp_path, first, second)
-        await instance.start()
-        yield instance
-        await instance.stop()
+async def stage(tmp_path: Path) -> AsyncGenerator[Stage, None]:
+    async with Stage(tmp_path, Script(), Script()) as stage:
+        yield stage
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_page(browser: Browser, instance: Instance) -> AsyncGenerator[OpenPage, None]:
+async def open_page(browser: Browser, stage: Stage) -> AsyncGenerator[OpenPage, None]:
     """Opens pages, each in a profile of its own unless told otherwise; in the end none may have met a problem."""
     opened: list[ChatPage] = []
 
@@ -54,7 +51,7 @@ async def open_page(browser: Browser, instance: Instance) -> AsyncGenerator[Open
         context = beside.page.context if beside else await browser.new_context(viewport={"width": width, "height": 800})
         page = ChatPage(await context.new_page())
         opened.append(page)
-        await page.page.goto(url or instance.url)
+        await page.page.goto(url or stage.server.url)
         return page
 
     yield open_

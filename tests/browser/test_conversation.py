@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.browser.chat_page import same
 from tests.browser.conftest import BROWSER_TEST, OpenPage
-from tests.browser.instance import Instance
+from tests.faults.harness import Stage
 from yaoki.faults import Script
 
 pytestmark = BROWSER_TEST
@@ -17,53 +17,53 @@ TEXT = (
 )
 
 
-async def test_an_answer_appears_as_the_log_says_it(instance: Instance, open_page: OpenPage) -> None:
-    await instance.first.play(Script(answer=TEXT))
+async def test_an_answer_appears_as_the_log_says_it(stage: Stage, open_page: OpenPage) -> None:
+    await stage.first.play(Script(answer=TEXT))
     chat = await open_page()
     await chat.page.get_by_role("button", name=re.compile("Compare tea")).click()
     await chat.ended()
     shown = await chat.messages()
-    assert same(shown, await instance.history(chat.session))
+    assert same(shown, await stage.history(chat.session))
     assert shown[1].text == TEXT
     shown[1].assert_seamless()
     await expect(chat.answers.locator("strong")).to_have_text("eleven")
-    await expect(chat.answers.locator(".models")).to_have_text("first")
+    await expect(chat.answers.locator(".models")).to_have_text("m0")
     await expect(chat.page.locator(".sessions .title")).to_have_text(re.compile("Compare tea"))
 
 
 @pytest.mark.requirement("P-7", "P-3")
-async def test_a_failover_leaves_a_mark_that_tells_its_story(instance: Instance, open_page: OpenPage) -> None:
-    await instance.first.play(Script(answer=TEXT, fault="cut_mid_stream", at=40, times=1))
-    await instance.second.play(Script(answer=TEXT))
+async def test_a_failover_leaves_a_mark_that_tells_its_story(stage: Stage, open_page: OpenPage) -> None:
+    await stage.first.play(Script(answer=TEXT, fault="cut_mid_stream", at=40, times=1))
+    await stage.providers[1].play(Script(answer=TEXT))
     chat = await open_page()
     await chat.send("How many boats?")
     await chat.ended()
     answer = (await chat.messages())[1]
     assert answer.text == TEXT
-    assert answer.models == ["first", "second"]
+    assert answer.models == ["m0", "m1"]
     assert [kind for kind, _ in answer.marks] == ["failover", "continued"]
     assert TEXT[: answer.marks[0][1]].endswith("**eleven**")
     mark = chat.answers.locator(".prose p .mark-button")
-    await expect(mark).to_have_text(re.compile("Continued by second"))
+    await expect(mark).to_have_text(re.compile("Continued by m1"))
     await mark.click()
     note = chat.page.get_by_role("dialog", name="What happened here")
-    await expect(note).to_contain_text("first broke off here, because its stream was cut.")
-    await expect(note).to_contain_text("second went on from here.")
+    await expect(note).to_contain_text("m0 broke off here, because its stream was cut.")
+    await expect(note).to_contain_text("m1 went on from here.")
     await chat.page.keyboard.press("Escape")
     await expect(note).to_have_count(0)
     await chat.page.reload()
-    await expect(mark).to_have_text(re.compile("Continued by second"))
+    await expect(mark).to_have_text(re.compile("Continued by m1"))
 
 
 @pytest.mark.requirement("P-7")
-async def test_what_no_model_answered_is_said_and_can_be_asked_again(instance: Instance, open_page: OpenPage) -> None:
-    for provider in (instance.first, instance.second):
+async def test_what_no_model_answered_is_said_and_can_be_asked_again(stage: Stage, open_page: OpenPage) -> None:
+    for provider in stage.providers:
         await provider.play(Script(fault="http_500"))
     chat = await open_page()
     await chat.send("Is anybody there?")
     await chat.ended(outcome="degraded")
     await expect(chat.answers.get_by_role("note")).to_contain_text("No model could answer.")
-    for provider in (instance.first, instance.second):
+    for provider in stage.providers:
         await provider.play(Script(answer=TEXT))
     await chat.page.get_by_role("button", name="Ask again").click()
     await chat.ended()
@@ -71,8 +71,8 @@ async def test_what_no_model_answered_is_said_and_can_be_asked_again(instance: I
 
 
 @pytest.mark.requirement("M18", "P-2")
-async def test_an_answer_at_its_limit_is_not_shown_as_complete(instance: Instance, open_page: OpenPage) -> None:
-    await instance.first.play(Script(answer=TEXT, fault="length", at=30, times=1))
+async def test_an_answer_at_its_limit_is_not_shown_as_complete(stage: Stage, open_page: OpenPage) -> None:
+    await stage.first.play(Script(answer=TEXT, fault="length", at=30, times=1))
     chat = await open_page()
     await chat.send("How many boats?")
     await chat.ended(outcome="output_limit")
@@ -80,8 +80,8 @@ async def test_an_answer_at_its_limit_is_not_shown_as_complete(instance: Instanc
     await expect(chat.page.get_by_role("button", name="Continue")).to_be_visible()
 
 
-async def test_messages_wait_in_line_and_can_be_taken_back(instance: Instance, open_page: OpenPage) -> None:
-    await instance.first.play(Script(answer=TEXT * 3, token_s=0.03))
+async def test_messages_wait_in_line_and_can_be_taken_back(stage: Stage, open_page: OpenPage) -> None:
+    await stage.first.play(Script(answer=TEXT * 3, token_s=0.03))
     chat = await open_page()
     await chat.send("One")
     await chat.words_shown()
@@ -94,7 +94,7 @@ async def test_messages_wait_in_line_and_can_be_taken_back(instance: Instance, o
     await expect(waiting).to_have_count(2)
     await waiting.last.get_by_role("button", name="Take back").click()
     await expect(waiting).to_have_count(1)
-    await instance.first.play(Script(answer=TEXT))
+    await stage.first.play(Script(answer=TEXT))
     await chat.ended(2)
     await chat.ended(1, "cancelled")
     asked = [message.text for message in await chat.messages() if message.role == "user"]
@@ -115,21 +115,21 @@ async def test_a_refused_message_says_why_and_can_be_edited(open_page: OpenPage)
 
 
 @pytest.mark.requirement("C9")
-async def test_stop_ends_the_answer_and_keeps_what_was_written(instance: Instance, open_page: OpenPage) -> None:
-    await instance.first.play(Script(answer=TEXT * 3, token_s=0.05))
+async def test_stop_ends_the_answer_and_keeps_what_was_written(stage: Stage, open_page: OpenPage) -> None:
+    await stage.first.play(Script(answer=TEXT * 3, token_s=0.05))
     chat = await open_page()
     await chat.send("How many boats?")
     await chat.words_shown(3)
     await chat.page.get_by_role("button", name="Stop", exact=True).click()
     await chat.ended(outcome="cancelled")
     shown = await chat.messages()
-    assert same(shown, await instance.history(chat.session))
+    assert same(shown, await stage.history(chat.session))
     assert 0 < len(shown[1].text) < len(TEXT * 3)
     await expect(chat.answers).to_contain_text("Stopped.")
     await expect(chat.page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
 
 
-async def test_a_conversation_is_renamed_and_after_a_question_deleted(instance: Instance, open_page: OpenPage) -> None:
+async def test_a_conversation_is_renamed_and_after_a_question_deleted(stage: Stage, open_page: OpenPage) -> None:
     chat = await open_page()
     await chat.send("How many boats?")
     await chat.ended()

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import BROWSER_TEST, OpenPage
-from tests.browser.instance import Instance
+from tests.faults.harness import Stage
 from yaoki.faults import Script
 
 pytestmark = BROWSER_TEST
@@ -59,11 +59,11 @@ async def _assert_inert(page: Page) -> None:
 
 @pytest.mark.requirement("X12")
 @pytest.mark.parametrize("token_s", [0.0, 0.003], ids=["at once", "streamed"])
-async def test_script_in_model_text_is_inert(instance: Instance, open_page: OpenPage, token_s: float) -> None:
-    await instance.first.play(Script(answer=HOSTILE, token_s=token_s))
+async def test_script_in_model_text_is_inert(stage: Stage, open_page: OpenPage, token_s: float) -> None:
+    await stage.first.play(Script(answer=HOSTILE, token_s=token_s))
     chat = await open_page("about:blank")
     await chat.page.add_init_script(_WATCH)
-    await chat.page.goto(instance.url)
+    await chat.page.goto(stage.server.url)
     await chat.send(HOSTILE)
     await chat.ended()
     await expect(chat.answers).to_contain_text("The end.")
@@ -78,8 +78,8 @@ async def test_script_in_model_text_is_inert(instance: Instance, open_page: Open
 
 
 @pytest.mark.requirement("X12")
-async def test_links_leave_the_page_without_a_trace_of_it(instance: Instance, open_page: OpenPage) -> None:
-    await instance.first.play(Script(answer="See [this](https://example.invalid/page)."))
+async def test_links_leave_the_page_without_a_trace_of_it(stage: Stage, open_page: OpenPage) -> None:
+    await stage.first.play(Script(answer="See [this](https://example.invalid/page)."))
     chat = await open_page()
     await chat.send("Where?")
     await chat.ended()
@@ -89,15 +89,15 @@ async def test_links_leave_the_page_without_a_trace_of_it(instance: Instance, op
 
 
 @pytest.mark.requirement("X12")
-async def test_a_mark_never_changes_how_a_text_is_read(instance: Instance, open_page: OpenPage) -> None:
+async def test_a_mark_never_changes_how_a_text_is_read(stage: Stage, open_page: OpenPage) -> None:
     text = "Look:\n\n```python\nprint('a')\nprint('b')\n```\n\n- **one** item\n- *two* items\n\n"
     text += "| a | b |\n|---|---|\n| 1 | 2 |\n"
     chat = await open_page()
     plain = None
     for at in (None, *range(4, len(text) - 2, 9)):
         fault = {} if at is None else {"fault": "cut_mid_stream", "at": at, "times": 1}
-        await instance.first.play(Script(answer=text, **fault))
-        await instance.second.play(Script(answer=text))
+        await stage.first.play(Script(answer=text, **fault))
+        await stage.providers[1].play(Script(answer=text))
         await chat.page.keyboard.press("Control+k")
         await expect(chat.answers).to_have_count(0)
         await chat.send("Show me.")

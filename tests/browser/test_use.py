@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import BROWSER_TEST, OpenPage
-from tests.browser.instance import Instance
+from tests.faults.harness import Stage
 from yaoki.faults import Script
 
 pytestmark = BROWSER_TEST
@@ -17,8 +17,8 @@ WIDE = "\n".join(
 )
 
 
-async def test_everything_can_be_done_by_keyboard(instance: Instance, open_page: OpenPage) -> None:
-    await instance.first.play(Script(answer=LONG, token_s=0.02))
+async def test_everything_can_be_done_by_keyboard(stage: Stage, open_page: OpenPage) -> None:
+    await stage.first.play(Script(answer=LONG, token_s=0.02))
     chat = await open_page()
     await expect(chat.field).to_be_focused()
     await chat.page.keyboard.type("First line")
@@ -44,10 +44,10 @@ async def test_an_empty_message_is_not_sent(open_page: OpenPage) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 390])
-async def test_a_phone_never_scrolls_sideways(instance: Instance, open_page: OpenPage, width: int) -> None:
+async def test_a_phone_never_scrolls_sideways(stage: Stage, open_page: OpenPage, width: int) -> None:
     answer = f"{WIDE}\n\n`{'x' * 200}`\n\n```\n{'y' * 300}\n```\n\nhttps://example.invalid/{'z' * 200}\n\n{'w' * 200}"
-    await instance.first.play(Script(answer=answer, fault="cut_mid_stream", at=400, times=1))
-    await instance.second.play(Script(answer=answer))
+    await stage.first.play(Script(answer=answer, fault="cut_mid_stream", at=400, times=1))
+    await stage.providers[1].play(Script(answer=answer))
     chat = await open_page(width=width)
     await chat.send("v" * 300)
     await chat.ended()
@@ -61,10 +61,8 @@ async def test_a_phone_never_scrolls_sideways(instance: Instance, open_page: Ope
     assert await chat.page.evaluate(sideways) == []
 
 
-async def test_the_page_follows_the_answer_unless_the_reader_has_gone_up(
-    instance: Instance, open_page: OpenPage
-) -> None:
-    await instance.first.play(Script(answer=LONG, token_s=0.004))
+async def test_the_page_follows_the_answer_unless_the_reader_has_gone_up(stage: Stage, open_page: OpenPage) -> None:
+    await stage.first.play(Script(answer=LONG, token_s=0.004))
     chat = await open_page()
     await chat.send("Tides?")
     await chat.words_shown(200)
@@ -83,8 +81,8 @@ async def test_the_page_follows_the_answer_unless_the_reader_has_gone_up(
     assert await scroller.evaluate(gap) < 80
 
 
-async def test_code_is_copied_as_it_was_written(instance: Instance, open_page: OpenPage) -> None:
-    await instance.first.play(Script(answer="Run:\n\n```sh\nmake run\n```\n"))
+async def test_code_is_copied_as_it_was_written(stage: Stage, open_page: OpenPage) -> None:
+    await stage.first.play(Script(answer="Run:\n\n```sh\nmake run\n```\n"))
     chat = await open_page()
     await chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await chat.send("How?")
@@ -95,8 +93,8 @@ async def test_code_is_copied_as_it_was_written(instance: Instance, open_page: O
 
 
 @pytest.mark.requirement("P-7")
-async def test_people_who_listen_are_told_what_happens(instance: Instance, open_page: OpenPage) -> None:
-    await instance.first.play(Script(answer=LONG[:300], token_s=0.01))
+async def test_people_who_listen_are_told_what_happens(stage: Stage, open_page: OpenPage) -> None:
+    await stage.first.play(Script(answer=LONG[:300], token_s=0.01))
     chat = await open_page()
     await chat.send("Tides?")
     await chat.words_shown()
@@ -104,5 +102,5 @@ async def test_people_who_listen_are_told_what_happens(instance: Instance, open_
     await chat.ended()
     await expect(chat.answers.get_by_role("article")).to_have_attribute("aria-busy", "false")
     await expect(chat.page.locator("[role=status][aria-live=polite]")).to_have_text("The answer is complete.")
-    await instance.kill()
+    await stage.server.kill()
     await expect(chat.page.locator("[role=status][aria-live=polite]")).to_contain_text("interrupted")

@@ -121,6 +121,7 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
             "CallEnded",
             "CircuitBreaker",
             "Clock",
+            "FALLBACK_MODELS",
             "Fallback",
             "FellBack",
             "GUARDS",

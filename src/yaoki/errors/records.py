@@ -7,19 +7,15 @@
 behaves like a frozen, slotted, keyword-only dataclass, for type checkers too.
 """
 
-import sys
 from typing import Any, Self, dataclass_transform
+
+_BY_VALUE = 1  # annotationlib.Format.VALUE
 
 
 def _annotated(namespace: dict[str, Any]) -> tuple[str, ...]:
-    """The names that a class body annotates. From Python 3.14 on they are there only for whoever asks for them."""
-    if sys.version_info >= (3, 14):
-        import annotationlib  # noqa: PLC0415 - not there before
-
-        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
-        if annotate is not None:
-            return tuple(annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF))
-    return tuple(namespace.get("__annotations__", ()))
+    """The names that a class body annotates. From Python 3.14 on they come from a function in its namespace."""
+    annotate = namespace.get("__annotate__") or namespace.get("__annotate_func__")
+    return tuple(namespace.get("__annotations__", ()) if annotate is None else annotate(_BY_VALUE))
 
 
 class _RecordType(type):

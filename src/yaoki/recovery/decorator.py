@@ -110,9 +110,9 @@ def handle_ai_errors(  # noqa: PLR0913 - one keyword for each policy
     answers = () if fallback is None else (fallback,) if callable(fallback) else tuple(fallback)
 
     def decorate(call: Callable[..., Any]) -> Callable[..., Any]:
-        name = operation_name or call.__qualname__
-        is_stream = inspect.isasyncgenfunction(call)
-        is_coroutine = inspect.iscoroutinefunction(call)
+        name = operation_name or getattr(call, "__qualname__", repr(call))
+        is_stream = _is(inspect.isasyncgenfunction, call)
+        is_coroutine = _is(inspect.iscoroutinefunction, call)
         again = retry if retry is not None or not enable_recovery or is_coroutine else manager.retry
         guard = guards.guard(
             name,
@@ -174,6 +174,11 @@ def _rescue(recovery: _Recovery | None, rest: Fallback | None) -> Rescue | None:
         return await rest.wrap(recovered)(*args, **kwargs)
 
     return both
+
+
+def _is(what: Callable[[object], bool], call: Callable[..., Any]) -> bool:
+    """Whether a function, or an object that can be called, is of this sort."""
+    return what(call) or what(getattr(call, "__call__", None))  # noqa: B004 - the method itself is looked at
 
 
 def _stream_limits(

@@ -13,7 +13,7 @@ from yaoki.resilience.breaker import (
 from yaoki.resilience.bulkhead import BULKHEAD_MAX_CONCURRENT, Bulkhead, BulkheadPolicy
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock, Scheduler
 from yaoki.resilience.deadlines import Timeout
-from yaoki.resilience.fallback import Fallback
+from yaoki.resilience.fallback import FALLBACK_MODELS, Fallback
 from yaoki.resilience.guard import Guard
 from yaoki.resilience.guard_stream import StreamLimits
 from yaoki.resilience.notices import Notices
@@ -44,6 +44,7 @@ __all__ = [
     "BREAKER_BREAK_S",
     "BREAKER_THRESHOLD",
     "BULKHEAD_MAX_CONCURRENT",
+    "FALLBACK_MODELS",
     "GUARDS",
     "RETRY_DELAY_S",
     "RETRY_FACTOR",

@@ -13,6 +13,12 @@ from yaoki.resilience.verdicts import may_be_answered_elsewhere
 P = ParamSpec("P")
 T = TypeVar("T")
 
+FALLBACK_MODELS: dict[str, tuple[str, ...]] = {
+    "llama3.2": ("llama3.1", "llama2"),
+    "llama3.1": ("llama3.2", "llama2"),
+}
+"""Which models follow a failed one where settings name none. They may point at each other: each is visited once."""
+
 
 class Fallback:
     """Functions that may answer in place of one that failed, in order.

@@ -40,7 +40,7 @@ def wrap_plain(guard: Guard, call: Callable[P, T], rescue: PlainRescue | None = 
             held = _Held()
             try:
                 held.take(guard)
-                value = call(*args, **kwargs)
+                value = _plain(guard.operation, call(*args, **kwargs))
             except BaseException as error:
                 failure = guard.give_back(error, held.has_slot, held.generation, held.started, None)
                 delay_s = None if retry is None or _on_loop() else retry.next_delay_s(attempt, failure)
@@ -84,6 +84,16 @@ class _Held:
             guard.breaker.settle(self.generation, Verdict.SUCCEEDED, self.started)
         if guard.bulkhead is not None:
             guard.bulkhead.leave()
+
+
+def _plain(operation: str, value: T) -> T:
+    """The value, unless it is an awaitable: whatever happens in that would happen outside the guard."""
+    if not hasattr(value, "__await__"):
+        return value
+    close = getattr(value, "close", None)
+    if close is not None:
+        close()
+    raise ConfigurationSettingError(f"{operation} returns an awaitable: declare it with `async def`.")
 
 
 def _on_loop() -> bool:

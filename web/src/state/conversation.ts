@@ -158,7 +158,7 @@ export class Conversation {
     const back = connection.kind === "live" && this.connection.kind === "reconnecting";
     this.connection = connection;
     if (connection.kind === "live") {
-      if (this.notice?.state === "restarting") this.notice = null;
+      if (this.notice?.action === "reconnect") this.notice = null;
       this.outbox.now();
       if (this.stopping !== null) void this.askToStop();
     }

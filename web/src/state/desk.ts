@@ -1,4 +1,4 @@
-import { deleteSession, listSessions, renameSession, RequestError, type Session } from "../wire/http.ts";
+import { deleteSession, fetchSession, listSessions, renameSession, RequestError, type Session } from "../wire/http.ts";
 import { Conversation } from "./conversation.ts";
 import { isDraft, newId, Outbox } from "./outbox.ts";
 
@@ -15,6 +15,8 @@ export class Desk {
   readonly outbox: Outbox;
   current: Conversation;
   private readonly changed: () => void;
+  /** The open session, where it is too old to be in the list. */
+  private unlisted: Session | null = null;
   private refreshing: Promise<void> | null = null;
   private again = false;
 
@@ -45,7 +47,7 @@ export class Desk {
   }
 
   get title(): string {
-    return this.sessions.find((session) => session.session_id === this.current.id)?.title ?? "";
+    return this.known(this.current.id)?.title ?? "";
   }
 
   show(session: string): void {
@@ -56,6 +58,7 @@ export class Desk {
     if (location.hash !== fragment) history.pushState(null, "", `${location.pathname}${fragment}`);
     this.current.open();
     this.changed();
+    if (!this.known(session)) void this.refresh();
   }
 
   fresh(): void {
@@ -107,7 +110,22 @@ export class Desk {
       this.more = page.length === PAGE && (this.more || rest.length === 0);
       this.sessions = [...page, ...rest];
       this.listed = true;
+      await this.lookUp(this.current.id);
     });
+  }
+
+  private known(id: string): Session | undefined {
+    return [...this.sessions, this.unlisted].find((session) => session?.session_id === id) ?? undefined;
+  }
+
+  private async lookUp(id: string): Promise<void> {
+    if (isDraft(id) || this.sessions.some((session) => session.session_id === id)) return;
+    try {
+      this.unlisted = await fetchSession(id);
+    } catch (error) {
+      // That it does not exist is said where it is shown.
+      if (!(error instanceof RequestError) || error.status !== 404) throw error;
+    }
   }
 
   private async list(read: () => Promise<void>): Promise<void> {

@@ -114,9 +114,11 @@ export class AppElement extends PageElement {
     const ended = connection.kind === "ended";
     return html`<div class="notice" role="status" data-state=${ended ? "ended" : (notice?.state ?? "")}>
       <span>${reason}</span>
-      ${ended
-        ? html`<button type="button" class="link" @click=${() => this.fresh()}>Start a new one</button>`
-        : html`<button type="button" class="plain" aria-label="Dismiss" @click=${() => this.desk.current.dismiss()}>${icon("close")}</button>`}
+      ${
+        ended
+          ? html`<button type="button" class="link" @click=${() => this.fresh()}>Start a new one</button>`
+          : html`<button type="button" class="plain" aria-label="Dismiss" @click=${() => this.desk.current.dismiss()}>${icon("close")}</button>`
+      }
     </div>`;
   }
 

@@ -107,11 +107,13 @@ export class ComposerElement extends PageElement {
       ></textarea>
       <div class="composer-row">
         <span class="hint ${hint === KEYS ? "keys" : ""}" id="composer-hint">${hint}</span>
-        ${this.busy
-          ? html`<button type="button" class="round stop" ?disabled=${this.stopping} aria-label="Stop" title="Stop (Esc)" @click=${this.stop}>
+        ${
+          this.busy
+            ? html`<button type="button" class="round stop" ?disabled=${this.stopping} aria-label="Stop" title="Stop (Esc)" @click=${this.stop}>
               ${icon("stop")}
             </button>`
-          : nothing}
+            : nothing
+        }
         <button type="submit" class="round send" aria-label="Send" title="Send (Enter)" ?disabled=${this.empty || this.over}>
           ${icon("send")}
         </button>

@@ -111,11 +111,13 @@ export class MessageElement extends PageElement {
         ${note ? html`<span class="ending-note">${note}</span>` : nothing}
         <span>${end.advice}</span>
       </div>
-      ${remedy === "none" || !this.last
-        ? nothing
-        : html`<button type="button" class="pill" @click=${() => this.dispatchEvent(new RemedyEvent(remedy, this.message))}>
+      ${
+        remedy === "none" || !this.last
+          ? nothing
+          : html`<button type="button" class="pill" @click=${() => this.dispatchEvent(new RemedyEvent(remedy, this.message))}>
             ${icon(remedy === "rephrase" ? "edit" : "retry")}${REMEDIES[remedy]}
-          </button>`}
+          </button>`
+      }
     </div>`;
   }
 
@@ -125,9 +127,11 @@ export class MessageElement extends PageElement {
     const copy = (event: Event): void => void copyText(this.rawText, event.currentTarget as HTMLElement);
     return html`<footer class="foot">
       ${models.length > 0 ? html`<span class="models" title="The model that answered">${models.join(" → ")}</span>` : nothing}
-      ${text === ""
-        ? nothing
-        : html`<button type="button" class="copy" aria-label="Copy the answer" @click=${copy}>${icon("copy")}<span>Copy</span></button>`}
+      ${
+        text === ""
+          ? nothing
+          : html`<button type="button" class="copy" aria-label="Copy the answer" @click=${copy}>${icon("copy")}<span>Copy</span></button>`
+      }
     </footer>`;
   }
 }

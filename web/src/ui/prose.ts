@@ -72,7 +72,10 @@ function place(text: string, seams: readonly Seam[]): Placed {
   const after = new Map<number, Seam[]>();
   for (const seam of seams) {
     const line = text.slice(0, unitsOf(text, seam.at)).split("\n").length - 1;
-    const index = Math.max(0, plain.findLastIndex((block) => block.from <= line));
+    const index = Math.max(
+      0,
+      plain.findLastIndex((block) => block.from <= line),
+    );
     after.set(index, [...(after.get(index) ?? []), seam]);
   }
   return { blocks: plain, after };

@@ -43,11 +43,13 @@ export class SidebarElement extends PageElement {
         </ul>
         ${listed && sessions.length === 0 ? html`<p class="none">Your conversations will be listed here.</p>` : nothing}
         ${more ? html`<button type="button" class="older" @click=${() => void this.desk.older()}>Show older</button>` : nothing}
-        ${problem
-          ? html`<p class="list-problem" role="status">
+        ${
+          problem
+            ? html`<p class="list-problem" role="status">
               ${problem} <button type="button" @click=${() => void this.desk.refresh()}>Try again</button>
             </p>`
-          : nothing}
+            : nothing
+        }
       </nav>
       ${this.confirmation()}
     `;

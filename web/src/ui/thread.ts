@@ -80,11 +80,13 @@ export class ThreadElement extends PageElement {
           )}
         </div>
       </div>
-      ${this.away
-        ? html`<button type="button" class="round latest" aria-label="Jump to the latest" title="Jump to the latest" @click=${() => this.toEnd()}>
+      ${
+        this.away
+          ? html`<button type="button" class="round latest" aria-label="Jump to the latest" title="Jump to the latest" @click=${() => this.toEnd()}>
             ${icon("down")}
           </button>`
-        : nothing}`;
+          : nothing
+      }`;
   }
 
   private message(message: Message, last: boolean): TemplateResult {
@@ -115,10 +117,12 @@ export class ThreadElement extends PageElement {
       <article class="asked" aria-label="You, not answered yet">${entry.content}</article>
       <p class="queued-note">
         ${entry.refusal === null ? icon("clock") : icon("alert")}<span>${this.wait(entry)}</span>
-        ${entry.refusal === null
-          ? nothing
-          : html`<button type="button" class="link" @click=${() => conversation.retry(entry)}>Try again</button>
-              <button type="button" class="link" @click=${() => this.edit(entry)}>Edit</button>`}
+        ${
+          entry.refusal === null
+            ? nothing
+            : html`<button type="button" class="link" @click=${() => conversation.retry(entry)}>Try again</button>
+              <button type="button" class="link" @click=${() => this.edit(entry)}>Edit</button>`
+        }
         <button type="button" class="link" @click=${() => void conversation.withdraw(entry)}>
           ${entry.turn === null ? "Discard" : "Take back"}
         </button>
@@ -134,7 +138,9 @@ export class ThreadElement extends PageElement {
   private wait(entry: Outgoing): string {
     if (entry.refusal !== null) return `Not taken: ${entry.refusal}`;
     if (entry.turn !== null) return this.conversation.transcript.openTurn === null ? "Starting…" : "Waits in line";
-    return this.problem === null ? "Sending…" : "Not sent yet. It is kept here and goes out as soon as the server is back.";
+    return this.problem === null
+      ? "Sending…"
+      : "Not sent yet. It is kept here and goes out as soon as the server is back.";
   }
 
   private welcome(): TemplateResult {

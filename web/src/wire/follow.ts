@@ -1,4 +1,4 @@
-import { isRecord, parseFrame, type Frame } from "./frames.ts";
+import { parseFrame, type Frame } from "./frames.ts";
 import { problemOf, RequestError } from "./http.ts";
 import { EventParser } from "./sse.ts";
 
@@ -52,7 +52,7 @@ export class Follower {
   private leave: (() => void) | null = null;
   private losses = 0;
   private beatMs = HEARTBEAT_MS;
-  private lastBeat: number | null = null;
+  private heard = false;
   private farewell: Loss | null = null;
 
   constructor(path: string, port: FollowPort) {
@@ -116,7 +116,8 @@ export class Follower {
   private async connect(): Promise<Loss> {
     const dog = new Watchdog(this.over.signal);
     const opened = performance.now();
-    this.farewell = this.lastBeat = null;
+    this.farewell = null;
+    this.heard = false;
     this.leave = () => dog.done();
     try {
       await this.port.prepare();
@@ -132,7 +133,7 @@ export class Follower {
       return this.farewell ?? this.lossOf(error, dog.expired);
     } finally {
       dog.done();
-      if (performance.now() - opened > PROVEN_MS && this.lastBeat !== null) this.losses = 0;
+      if (this.heard && performance.now() - opened > PROVEN_MS) this.losses = 0;
     }
   }
 
@@ -145,7 +146,7 @@ export class Follower {
     }
     if (!silent) return lost(error instanceof SyntaxError ? "The stream was damaged." : "The connection was lost.");
     // Nothing at all came: perhaps this server beats more slowly than we expect. Be more patient next time.
-    if (this.lastBeat === null) this.beatMs = Math.min(this.beatMs * 2, SLOWEST_BEAT_MS);
+    if (!this.heard) this.beatMs = Math.min(this.beatMs * 2, SLOWEST_BEAT_MS);
     return lost("Nothing was heard from the server.");
   }
 
@@ -169,17 +170,15 @@ export class Follower {
   }
 
   private take(id: string | null, frame: Frame): void {
-    if (frame.type === "CUSTOM" && frame.name === "yaoki.heartbeat") return this.beat(frame.value);
+    this.heard = true;
+    this.farewell = null;
+    if (frame.type === "CUSTOM" && frame.name === "yaoki.heartbeat") {
+      const said = frame.value["everyS"];
+      this.beatMs = typeof said === "number" && said > 0 ? said * 1_000 : HEARTBEAT_MS;
+      return;
+    }
     if (frame.type === "CUSTOM" && frame.name === "yaoki.guidance") this.farewell = farewell(frame.value);
     this.port.frame(id, frame);
-  }
-
-  private beat(value: Readonly<Record<string, unknown>>): void {
-    const now = performance.now();
-    const said = value["everyS"];
-    if (typeof said === "number" && said > 0) this.beatMs = said * 1_000;
-    else if (this.lastBeat !== null) this.beatMs = Math.min(Math.max(HEARTBEAT_MS, now - this.lastBeat), SLOWEST_BEAT_MS);
-    this.lastBeat = now;
   }
 
   /** Two heartbeats, and half a one for the road. */
@@ -230,13 +229,16 @@ function backoff(losses: number): number {
   return longest / 2 + (Math.random() * longest) / 2;
 }
 
-/** What a last word of the server means for the connection; null when the stream goes on after it. */
+/** What guidance means for the connection, should it be the last word; null where the connection is not its matter. */
 function farewell(value: Readonly<Record<string, unknown>>): Loss | null {
-  if (!isRecord(value)) return null;
   if (value["state"] === "deleted") return { reason: "This conversation was deleted.", waitMs: null, final: true };
-  if (value["state"] !== "restarting") return null;
-  const after = typeof value["retry_after_s"] === "number" ? value["retry_after_s"] * 1_000 : FIRST_WAIT_MS;
-  return { reason: "The server is restarting.", waitMs: after * (1 + Math.random() / 2), final: false };
+  if (value["action"] !== "reconnect" && value["action"] !== "reload") return null;
+  const after = value["retry_after_s"];
+  return {
+    reason: typeof value["reason"] === "string" ? value["reason"] : "The server ended the stream.",
+    waitMs: typeof after === "number" ? after * 1_000 : null,
+    final: false,
+  };
 }
 
 function utf8(): ReadableWritablePair<string, Uint8Array> {

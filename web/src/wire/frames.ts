@@ -1,14 +1,7 @@
 /** The frames of `/ai/sessions/{id}/events`: AG-UI 1.0, as far as this page understands it. */
 
 export type Outcome =
-  | "completed"
-  | "degraded"
-  | "cached"
-  | "output_limit"
-  | "filtered"
-  | "cancelled"
-  | "failed"
-  | "parked";
+  "completed" | "degraded" | "cached" | "output_limit" | "filtered" | "cancelled" | "failed" | "parked";
 
 /** What a client can do about the state it is in. */
 export interface Guidance {

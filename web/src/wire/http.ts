@@ -79,7 +79,11 @@ export async function problemOf(response: Response): Promise<RequestError> {
 }
 
 async function request(method: string, path: string, body?: unknown): Promise<unknown> {
-  const init: RequestInit = { method, headers: { Accept: "application/json" }, signal: AbortSignal.timeout(PATIENCE_MS) };
+  const init: RequestInit = {
+    method,
+    headers: { Accept: "application/json" },
+    signal: AbortSignal.timeout(PATIENCE_MS),
+  };
   if (body !== undefined) {
     init.headers = { ...init.headers, "Content-Type": "application/json" };
     init.body = JSON.stringify(body);
@@ -107,6 +111,10 @@ export async function listSessions(before: string | null = null): Promise<readon
   const query = before === null ? "" : `&before=${encodeURIComponent(before)}`;
   const answer = (await request("GET", `/ai/sessions?limit=50${query}`)) as { sessions: Session[] };
   return answer.sessions;
+}
+
+export async function fetchSession(session: string): Promise<Session> {
+  return (await request("GET", at(session))) as Session;
 }
 
 export async function createSession(): Promise<string> {

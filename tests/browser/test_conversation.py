@@ -20,7 +20,7 @@ TEXT = (
 async def test_an_answer_appears_as_the_log_says_it(stage: Stage, open_page: OpenPage) -> None:
     await stage.first.play(Script(answer=TEXT))
     chat = await open_page()
-    await chat.page.get_by_role("button", name=re.compile("Compare tea")).click()
+    await chat.page.get_by_role("button", name=re.compile("tea and coffee")).click()
     await chat.ended()
     shown = await chat.messages()
     assert same(shown, await stage.history(chat.session))
@@ -28,7 +28,7 @@ async def test_an_answer_appears_as_the_log_says_it(stage: Stage, open_page: Ope
     shown[1].assert_seamless()
     await expect(chat.answers.locator("strong")).to_have_text("eleven")
     await expect(chat.answers.locator(".models")).to_have_text("m0")
-    await expect(chat.page.locator(".sessions .title")).to_have_text(re.compile("Compare tea"))
+    await expect(chat.page.locator(".sessions .title")).to_have_text(re.compile("tea and coffee"))
 
 
 @pytest.mark.requirement("P-7", "P-3")

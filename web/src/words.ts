@@ -193,10 +193,11 @@ export function announceEnd(outcome: Outcome): string {
   return ENDINGS[outcome]?.said ?? "";
 }
 
+/** Questions that even the smallest embedded model brings to an end. */
 export const EXAMPLES: readonly string[] = [
-  "Explain why the sky is blue to a ten-year-old.",
-  "Write a limerick about a server that never gives up.",
-  "Compare tea and coffee in a small table.",
+  "Why is the sky blue?",
+  "What is the difference between tea and coffee?",
+  "Give me three ideas for a rainy afternoon.",
 ];
 
 /** How long ago, for a list: "now", "5 min", "3 h", "2 d", then the date. */

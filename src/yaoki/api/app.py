@@ -7,12 +7,15 @@ from random import Random
 
 from fastapi import FastAPI
 
-from yaoki.api import messages, operations, problems, sessions, streams
+from yaoki.api import agui, links, messages, operations, problems, sessions, streams
+from yaoki.api.admission import Admission, RequestAdmission
 from yaoki.api.guards import AccessGuard, BodyGuard, SecurityHeaders
 from yaoki.api.pages import page_router
 from yaoki.api.policy import ApiPolicy
+from yaoki.api.tickets import Tickets
 from yaoki.api.wiring import Services
 from yaoki.orchestrator import Orchestrator
+from yaoki.resilience.clock import SYSTEM_CLOCK
 
 
 def create_app(
@@ -31,23 +34,28 @@ def create_app(
         rng: Spreads the return of readers that are sent away.
 
     Returns:
-        The application. `app.state.closing` is an event: set it, and every stream says that the server stops and ends.
+        The application. `app.state.closing.set()`, and every stream says that the server stops, and ends.
         `app.state.streams` counts the clients that hold a stream, by channel.
     """
+    rng = rng or Random()  # noqa: S311 - jitter, not a secret
+    admission = Admission(policy, rng, SYSTEM_CLOCK)
     services = Services(
         orchestrator=orchestrator,
         policy=policy,
         metrics=metrics,
-        rng=rng or Random(),  # noqa: S311 - jitter, not a secret
+        rng=rng,
+        admission=admission,
+        tickets=Tickets(policy.ticket_s),
     )
     app = FastAPI(title="Yaoki", version=version("yaoki"), docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
     app.state.closing = services.closing
-    app.state.streams = services.streams
+    app.state.streams = admission.streams
     problems.install(app)
-    for module in (sessions, messages, streams, operations):
+    for module in (sessions, messages, streams, links, agui, operations):
         app.include_router(module.router)
     app.include_router(page_router(page_dir))
+    app.add_middleware(RequestAdmission, admission=admission)
     app.add_middleware(BodyGuard, policy=policy)
     app.add_middleware(AccessGuard, policy=policy)
     app.add_middleware(SecurityHeaders)

@@ -21,6 +21,10 @@ class EventId:
     seq: int
     n: int
 
+    def is_beyond(self, last_seq: int) -> bool:
+        """Whether a log whose newest event is `last_seq` has not come so far."""
+        return (self.seq, self.n) > (last_seq + 1, 0)
+
     def __str__(self) -> str:
         return f"{self.log_id}:{self.seq}.{self.n}"
 

@@ -1,21 +1,25 @@
-"""One reader's stream of a session: the prelude, then the log as it grows, then a word about why it ends."""
+"""One reader's stream: what is to be told, as the log grows, then a word about why it ends before its time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 
 from yaoki.api.event_ids import EventId
-from yaoki.api.event_stream import encode_event
-from yaoki.api.frames import Body, Projection, custom, guidance_frame, snapshot
-from yaoki.api.view import View, resume
+from yaoki.api.frames import Body, Projection, custom, guidance_frame
+from yaoki.api.tellings import SessionTelling, Telling, Told
 from yaoki.api.wiring import Services
 from yaoki.errors import AIOrchestrationError, SessionNotFoundError
 from yaoki.sessions.transcript import Transcript
-from yaoki.store.events import Guidance, Reset, Stored
+from yaoki.store.events import Guidance, Stored
 from yaoki.store.log import Tail
 
-_CHUNK_BYTES = 65_536
-_ENDS = ("RUN_FINISHED", "RUN_ERROR")
-_WAITING = b": the run has not begun\n\n"
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """The last word of a stream that ends before its time: a frame, and what it means in the codes of WebSocket."""
+
+    body: Body
+    code: int
 
 
 async def open_feed(services: Services, owner: str, session_id: str, after: EventId | None) -> "Feed":
@@ -30,175 +34,109 @@ async def open_feed(services: Services, owner: str, session_id: str, after: Even
     orchestrator = services.orchestrator
     session = await orchestrator.session(owner, session_id)
     place = after or EventId(orchestrator.log_id, 1, 0)
-    beyond = (place.seq, place.n) > (session.last_seq + 1, 0)
-    lost = beyond or place.log_id != orchestrator.log_id
+    lost = place.log_id != orchestrator.log_id or place.is_beyond(session.last_seq)
     if place.seq == 1 and not lost:
         transcript = Transcript()
     else:
         transcript = await orchestrator.transcript(owner, session_id, upto=None if lost else place.seq - 1)
     if lost:
         place = EventId(orchestrator.log_id, transcript.last_seq + 1, 0)
-    return Feed(services, owner, Projection(session_id, transcript), place, lost=lost)
+    return Feed(services, owner, SessionTelling(Projection(session_id, transcript), place, lost=lost))
 
 
 class Feed:
-    """Reads the log at the reader's own pace and turns it into bytes. It holds a place in the log, and no queue.
+    """Reads the log at the reader's own pace. It holds a place in the log, and no queue.
 
-    Args:
-        projection: The session up to `place`.
-        place: The last frame that the reader has.
-        lost: The reader came from another log; it is told everything anew.
-        turn: Tell this turn only, to its end. `place` is before its first event, and the projection may be empty: what
-            came before the turn is read only if it has to be told, so that the first frame waits for nothing.
-
-    A stream of one turn begins with RUN_STARTED, as AG-UI wants it; until then it is kept alive by comments.
+    Attributes:
+        farewell: Once the batches have ended before their time: what to say about it.
     """
 
-    def __init__(
-        self,
-        services: Services,
-        owner: str,
-        projection: Projection,
-        place: EventId,
-        *,
-        lost: bool = False,
-        turn: str | None = None,
-    ) -> None:
+    def __init__(self, services: Services, owner: str, telling: Telling) -> None:
+        self.farewell: Farewell | None = None
         self._services = services
         self._owner = owner
-        self._projection = projection
-        self._place = place
-        self._lost = lost
-        self._turn = turn
-        self._knows_all = turn is None
-        self._begun = turn is None
-        self._over = False
-        self._trouble: str | None = None
+        self._telling = telling
+        self._knows_all = telling.projection.transcript.last_seq == telling.place.seq - 1
         self._spoke = services.clock.monotonic()
 
-    async def chunks(self) -> AsyncGenerator[bytes]:
-        """The stream; ends when the turn, the session or the server does. Close it when nobody reads any more."""
-        services, session_id = self._services, self._projection.session_id
-        closing = asyncio.create_task(services.closing.wait())
-        services.streams["sse"] += 1
+    async def batches(self) -> AsyncGenerator[list[Told]]:
+        """The frames as they come; an empty batch is a sign of life for a reader who may not be told anything yet.
+
+        Ends when the run, the session or the server does. Close it when nobody reads any more.
+        """
+        orchestrator, telling = self._services.orchestrator, self._telling
         try:
-            with await services.orchestrator.tail(self._owner, session_id, self._place.seq - 1) as tail:
-                if opening := self._opening():
+            with await orchestrator.tail(self._owner, telling.projection.session_id, telling.place.seq - 1) as tail:
+                if opening := telling.opening():
                     yield opening
-                while not self._over:
-                    batch = await self._next(tail, closing)
-                    if not batch and closing.done():
-                        yield self._farewell("restarting", "The server is about to restart.", "reconnect")
-                        break
+                while not telling.over:
+                    self._let_go()
+                    batch = await self._next(tail)
+                    if not batch and self._services.closing.is_set():
+                        self.farewell = self._leave("restarting", "The server is about to restart.", "reconnect", 1012)
+                        return
                     await self._look_back(batch)
-                    for chunk in self._told(batch):
-                        yield chunk
-                        self._spoke = services.clock.monotonic()
+                    told = [frame for stored in batch for frame in telling.tell(stored)]
+                    if told or not self._silence_s():
+                        yield told or self._heartbeat()
+                        self._spoke = self._services.clock.monotonic()
         except SessionNotFoundError:
-            yield self._farewell("deleted", "The session was deleted.", "reload")
+            self.farewell = self._leave("deleted", "The session was deleted.", "reload", 1001)
         except AIOrchestrationError as error:
-            yield self._farewell(error.kind, error.message, "reconnect" if error.retryable else "reload")
-        finally:
-            closing.cancel()
-            await asyncio.wait({closing})
-            services.streams["sse"] -= 1
-
-    def _opening(self) -> bytes:
-        """What the reader needs before the log goes on; a place inside an event is met with its event."""
-        if self._turn is not None or (self._place.n and not self._lost):
-            return b""
-        view = View(self._projection.session_id, self._projection.transcript)
-        if not self._lost:
-            return b"".join(map(encode_event, view.prelude()))
-        changed = custom("reset", {"turnId": None, "messageId": None, "reason": "log_changed"})
-        told = [encode_event(body) for body in (*view.run(), changed)]
-        told.append(encode_event(snapshot(view.messages), self._place))
-        return b"".join([*told, *map(encode_event, view.reopened())])
-
-    async def _next(self, tail: Tail, closing: asyncio.Task[bool]) -> list[Stored]:
-        """The next events; none when it is time for a heartbeat, or when the server stops and all is told."""
-        if closing.done():
-            return await tail.read(0)
-        reading = asyncio.create_task(tail.read(self._silence_s()))
-        try:
-            await asyncio.wait({reading, closing}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if not reading.done():
-                reading.cancel()
-                await asyncio.wait({reading})
-        return await tail.read(0) if reading.cancelled() else reading.result()
-
-    async def _look_back(self, batch: list[Stored]) -> None:
-        """Before a reset is told: it tells every message again, also those from before the turn."""
-        if not self._knows_all and any(isinstance(stored.event, Reset) for stored in batch):
-            self._knows_all = True
-            self._projection.transcript = await self._services.orchestrator.transcript(
-                self._owner, self._projection.session_id, upto=batch[0].seq - 1
+            again = error.retryable
+            self.farewell = self._leave(
+                error.kind, error.message, "reconnect" if again else "reload", 1013 if again else 1011
             )
 
-    def _told(self, batch: list[Stored]) -> Iterator[bytes]:
-        """The batch as bytes, in pieces of bounded size; a sign of life if there is nothing to tell."""
-        pieces: list[bytes] = []
-        size = 0
-        if self._services.orchestrator.trouble != self._trouble and self._begun:
-            yield self._change()
-        for stored in batch:
-            for piece in self._event(stored):
-                pieces.append(piece)
-                size += len(piece)
-            if size > _CHUNK_BYTES:
-                yield b"".join(pieces)
-                pieces, size = [], 0
-        if pieces:
-            yield b"".join(pieces)
-        elif not self._silence_s():
-            yield self._heartbeat()
+    async def _next(self, tail: Tail) -> list[Stored]:
+        """The next events; none when it is time for a heartbeat, or when the server stops and all is told."""
+        closing = self._services.closing
+        if not closing.is_set():
+            try:
+                async with asyncio.timeout(None) as waiting:
+                    with closing.interruptible(waiting):
+                        return await tail.read(self._silence_s())
+            except TimeoutError:
+                pass  # the server stops
+        return await tail.read(0)
 
-    def _event(self, stored: Stored) -> Iterator[bytes]:
-        """One event's frames for this reader."""
-        place, self._place = self._place, EventId(self._place.log_id, stored.seq + 1, 0)
-        prelude: list[Body] = []
-        if place.n:
-            prelude, frames = resume(self._projection, stored, place.n)
-        else:
-            frames = self._projection.take(stored)
-        yield from map(encode_event, prelude)
-        for frame in frames:
-            if self._turn in (None, frame.turn):
-                self._begun = True
-                self._over = self._turn is not None and frame.body["type"] in _ENDS
-                yield encode_event(frame.body, EventId(place.log_id, frame.seq, frame.n))
+    async def _look_back(self, batch: list[Stored]) -> None:
+        """Before an event that tells every message again: also those that were let go."""
+        if not self._knows_all and any(self._telling.recalls(stored) for stored in batch):
+            self._knows_all = True
+            projection = self._telling.projection
+            projection.transcript = await self._services.orchestrator.transcript(
+                self._owner, projection.session_id, upto=batch[0].seq - 1
+            )
+
+    def _let_go(self) -> None:
+        """Keep the open run alone: a thousand readers must not hold a thousand copies of what they have been told."""
+        transcript = self._telling.projection.transcript
+        open_now = (transcript.open_turn, transcript.open_message)
+        kept = [message for message in transcript.messages if message.turn in open_now or message.id in open_now]
+        if len(kept) < len(transcript.messages) and not self._telling.place.n:
+            transcript.messages = kept
+            self._knows_all = False
 
     def _silence_s(self) -> float:
         """Seconds that nothing may be said from now on."""
         silent_s = self._services.clock.monotonic() - self._spoke
         return max(0.0, self._services.policy.heartbeat_s - silent_s)
 
-    def _heartbeat(self) -> bytes:
-        if not self._begun:
-            return _WAITING
-        return encode_event(custom("heartbeat", {"everyS": self._services.policy.heartbeat_s}))
+    def _heartbeat(self) -> list[Told]:
+        if not self._telling.begun:
+            return []
+        return [(None, custom("heartbeat", {"everyS": self._services.policy.heartbeat_s}))]
 
-    def _change(self) -> bytes:
-        """What is said when nothing can be saved any more, and when it can again: the log cannot take an event of it."""
-        self._trouble = self._services.orchestrator.trouble
-        if self._trouble is None:
-            back = Guidance(state="saving", reason="Messages are saved again.", action="resend")
-            return encode_event(guidance_frame(back))
-        reason = f"{self._trouble} New messages are refused; answers under way wait, and go on by themselves."
-        wait_s = self._services.policy.retry_after_s
-        return encode_event(
-            guidance_frame(Guidance(state="paused", reason=reason, action="wait", retry_after_s=wait_s))
-        )
-
-    def _farewell(self, state: str, reason: str, action: str) -> bytes:
-        """The last word of a stream that ends before its time. Readers come back spread over time, not all at once."""
+    def _leave(self, state: str, reason: str, action: str, code: int) -> Farewell:
+        """The last word. Readers come back spread over time, not all at once."""
+        comes_back = action == "reconnect"
         wait_s = self._services.policy.retry_after_s * (1 + self._services.rng.random())
         guidance = Guidance(
             state=state,
             reason=reason,
             action=action,
-            retry_after_s=round(wait_s, 1) if action == "reconnect" else None,
-            resume_from=str(self._place) if action == "reconnect" else None,
+            retry_after_s=round(wait_s, 1) if comes_back else None,
+            resume_from=str(self._telling.place) if comes_back else None,
         )
-        return encode_event(guidance_frame(guidance))
+        return Farewell(guidance_frame(guidance), code)

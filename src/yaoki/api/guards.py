@@ -55,7 +55,8 @@ class AccessGuard:
     """Lets only those in who address this server by a name of its own, and only from pages of its own.
 
     A foreign page can send a browser here by a name that it made to mean the loopback (DNS rebinding), or straight to
-    the loopback (cross-site requests). Programs that are no browsers send no Origin, and are let in.
+    the loopback (cross-site requests). Programs that are no browsers send no Origin, and are let in. A WebSocket can
+    change things, and browsers open them across sites without asking: they are held to what unsafe methods are.
     """
 
     def __init__(self, app: ASGIApp, policy: ApiPolicy) -> None:
@@ -65,23 +66,23 @@ class AccessGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refusal = _oversized(headers) or self._refusal(scope["method"], headers)
+        refusal = _oversized(headers) or self._refusal(scope.get("method", "GET"), headers, scope["type"])
         if refusal is not None:
             await problem_response(refusal, scope)(scope, receive, send)
             return
         origin = headers.get("origin", "").lower()
-        if origin not in self._origins:
+        if origin not in self._origins or scope["type"] == "websocket":
             await self._app(scope, receive, send)
         elif scope["method"] == "OPTIONS":
             await Response(status_code=204, headers=_shared(origin) | _PREFLIGHT)(scope, receive, send)
         else:
             await self._app(scope, receive, _sharing(send, origin))
 
-    def _refusal(self, method: str, headers: Headers) -> AIOrchestrationError | None:
+    def _refusal(self, method: str, headers: Headers, kind: str) -> AIOrchestrationError | None:
         host = headers.get("host", "").lower()
         if not self._is_ours(host):
             return SecurityForbiddenError(
@@ -89,7 +90,7 @@ class AccessGuard:
                 field="Host",
                 remedy="Use a loopback name (127.0.0.1, localhost), or have this name added to the allowed hosts.",
             )
-        if method not in _SAFE and not self._is_welcome(headers, host):
+        if (method not in _SAFE or kind == "websocket") and not self._is_welcome(headers, host):
             return SecurityForbiddenError(
                 "A page of another site may not change anything here.",
                 field="Origin",

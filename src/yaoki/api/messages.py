@@ -7,9 +7,10 @@ from yaoki.api.event_ids import EventId
 from yaoki.api.event_stream import EventStream
 from yaoki.api.feed import Feed
 from yaoki.api.frames import Projection
+from yaoki.api.intake import accept
 from yaoki.api.shapes import Cancelling, NewMessage, accepted_json, history_json
+from yaoki.api.tellings import RunTelling
 from yaoki.api.wiring import OwnerIn, ServicesIn, SessionIdIn
-from yaoki.errors import SecurityInputRejectedError
 from yaoki.sessions.transcript import Transcript
 
 router = APIRouter(prefix="/ai/sessions/{session_id}", tags=["messages"])
@@ -23,21 +24,17 @@ async def send(
 
     The message is on disk when this answers. Its turn runs whether or not anyone listens.
     """
-    limit = services.policy.message_chars
-    if len(body.content) > limit:
-        raise SecurityInputRejectedError(
-            f"The message has {len(body.content)} characters; {limit} is the limit.",
-            field="content",
-            limit=limit,
-            remedy="Send less at once.",
-        )
-    orchestrator = services.orchestrator
-    accepted = await orchestrator.send(owner, session_id, body.content, message_id=body.id)
-    if "text/event-stream" in request.headers.get("accept", "").lower():
-        place = EventId(orchestrator.log_id, accepted.seq, 0)
-        feed = Feed(services, owner, Projection(session_id, Transcript()), place, turn=accepted.turn_id)
-        return EventStream(feed.chunks(), services.policy.send_timeout_s)
-    return JSONResponse(accepted_json(orchestrator.log_id, accepted), 200 if accepted.duplicate else 202)
+    if "text/event-stream" not in request.headers.get("accept", "").lower():
+        accepted = await accept(services, owner, session_id, body)
+        answer = accepted_json(services.orchestrator.log_id, accepted)
+        return JSONResponse(answer, 200 if accepted.duplicate else 202)
+
+    async def opening() -> Feed:
+        accepted = await accept(services, owner, session_id, body)
+        place = EventId(services.orchestrator.log_id, accepted.seq, 0)
+        return Feed(services, owner, RunTelling(Projection(session_id, Transcript()), accepted.turn_id, place))
+
+    return EventStream(services, owner, opening, one_run=True)
 
 
 @router.post("/cancel", status_code=202)

@@ -3,21 +3,26 @@
 import json
 import logging
 import math
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
 from yaoki.api.headers import API_HEADERS
 from yaoki.errors import (
+    AIErrorCategory,
     AIOrchestrationError,
     CommunicationProtocolError,
     SecurityInputRejectedError,
     problem,
 )
+
+M = TypeVar("M", bound=BaseModel)
 
 _log = logging.getLogger(__name__)
 _DEFAULT_RETRY_AFTER_S = 2.0
@@ -38,18 +43,28 @@ _INTERNAL = {
 }
 
 
-def problem_response(error: AIOrchestrationError, scope: Scope) -> Response:
-    """The answer to a request that cannot be served."""
-    document = problem(error)
-    headers: dict[str, str] = {}
+def problem_document(error: AIOrchestrationError, scope: Scope) -> dict[str, Any]:
+    """The problem with its route and, where something can be done about it, a remedy. Says it to the log if it is ours.
+
+    Whoever sheds load says so itself, once for many.
+    """
+    document: dict[str, Any] = {**problem(error), "route": _route(scope)}
     if document["status"] in (429, 503):
-        after = document.setdefault("retry_after_s", _DEFAULT_RETRY_AFTER_S)
-        headers["retry-after"] = str(max(1, math.ceil(after)))
+        document.setdefault("retry_after_s", _DEFAULT_RETRY_AFTER_S)
     if error.kind in _REMEDIES:
         document.setdefault("remedy", _REMEDIES[error.kind])
-    if document["status"] >= 500:
+    if document["status"] >= 500 and error.category is not AIErrorCategory.RESOURCE:
         _log.warning("%s failed: %s (%s)", _route(scope), error.message, error.kind, extra=error.context.as_dict())
-    return _respond(document, scope, headers)
+    return document
+
+
+def problem_response(error: AIOrchestrationError, scope: Scope) -> Response:
+    """The answer to a request that cannot be served."""
+    document = problem_document(error, scope)
+    headers: dict[str, str] = {}
+    if "retry_after_s" in document and document["status"] in (429, 503):
+        headers["retry-after"] = str(max(1, math.ceil(document["retry_after_s"])))
+    return _respond(document, headers)
 
 
 def install(app: FastAPI) -> None:
@@ -63,30 +78,38 @@ async def _answer(request: Request, error: Exception) -> Response:
         case AIOrchestrationError():
             return problem_response(error, request.scope)
         case RequestValidationError():
-            return problem_response(_rejection(error), request.scope)
+            return problem_response(rejection(error.errors()), request.scope)
         case HTTPException():
             response = problem_response(_refusal(error, request), request.scope)
             response.headers.update(error.headers or {})
             return response
         case _:  # the server logs the traceback
             _log.error("%s failed unexpectedly: %s.", _route(request.scope), type(error).__name__)
-            return _respond(_INTERNAL, request.scope, dict(API_HEADERS))
+            return _respond({**_INTERNAL, "route": _route(request.scope)}, dict(API_HEADERS))
 
 
-def _respond(document: dict[str, Any], scope: Scope, headers: dict[str, str]) -> Response:
-    content = json.dumps({**document, "route": _route(scope)}, ensure_ascii=False, default=str).encode()
+def _respond(document: dict[str, Any], headers: dict[str, str]) -> Response:
+    content = encode_problem(document).encode()
     return Response(content, document["status"], headers, "application/problem+json")
+
+
+def encode_problem(document: Mapping[str, Any]) -> str:
+    """JSON of a problem document, or of a frame that holds one."""
+    return json.dumps(document, ensure_ascii=False, default=str)
 
 
 def _route(scope: Scope) -> str:
     """The method, and the path as the route is written; as it was sent where there is no route."""
     route = scope.get("route")
-    return f"{scope['method']} {getattr(route, 'path', scope['path'])}"
+    return f"{scope.get('method', 'WS')} {getattr(route, 'path', scope['path'])}"
 
 
-def _rejection(error: RequestValidationError) -> AIOrchestrationError:
-    """What is wrong with a request's fields: the first one in words, all of them as data."""
-    details = error.errors()
+def rejection(details: Sequence[Any]) -> AIOrchestrationError:
+    """What is wrong with what a client sent: the first thing in words, all of them as data.
+
+    Args:
+        details: As pydantic lists them; the first part of a location says what was sent (body, query, frame).
+    """
     if details[0]["type"] == "json_invalid":
         return SecurityInputRejectedError("The body is not JSON.", status=400, remedy="Send a JSON object.")
     found = [{"in": detail["loc"][0], "field": _field(detail["loc"]), "reason": _reason(detail)} for detail in details]
@@ -98,6 +121,21 @@ def _rejection(error: RequestValidationError) -> AIOrchestrationError:
         errors=found,
         remedy="Correct the fields that errors lists and send the request again.",
     )
+
+
+def validated(model: type[M], value: object, where: str) -> M:
+    """A value as a model.
+
+    Args:
+        where: What was sent, for the error.
+
+    Raises:
+        SecurityInputRejectedError: It is not one.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise rejection([{**detail, "loc": (where, *detail["loc"])} for detail in error.errors()]) from None
 
 
 def _field(location: tuple[Any, ...]) -> str:

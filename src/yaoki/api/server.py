@@ -1,6 +1,7 @@
 """How the application is served: uvicorn, with the deadlines that it lacks."""
 
 import asyncio
+import resource
 import socket
 
 import h11
@@ -8,15 +9,17 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from yaoki.api.link_protocol import LinkProtocol
 from yaoki.api.policy import ApiPolicy
-
-ABORT = "yaoki.abort"
-"""The ASGI extension that breaks the connection at once, dropping what was not sent."""
+from yaoki.api.wire import WIRE, Wire
 
 HEADER_BYTES = 32_768
 """Bytes that a request's headers may have."""
 
 _UNACKED_MS = 20_000
+_PING_EVERY_S = 10.0
+_PONG_WITHIN_S = 15.0
+_OTHER_DESCRIPTORS = 256
 
 
 def server_config(app: ASGIApp, policy: ApiPolicy, *, host: str, port: int, drain_s: float) -> uvicorn.Config:
@@ -38,7 +41,11 @@ def server_config(app: ASGIApp, policy: ApiPolicy, *, host: str, port: int, drai
         host=host,
         port=port,
         http=Protocol,
-        ws="none",
+        ws=LinkProtocol,
+        ws_max_size=policy.frame_bytes,
+        ws_ping_interval=_PING_EVERY_S,
+        ws_ping_timeout=_PONG_WITHIN_S,
+        ws_per_message_deflate=False,  # 100 KB a link, for frames that hardly shrink
         lifespan="off",
         loop="asyncio",
         log_config=None,
@@ -49,6 +56,21 @@ def server_config(app: ASGIApp, policy: ApiPolicy, *, host: str, port: int, drai
         timeout_graceful_shutdown=max(1, round(drain_s)),
         h11_max_incomplete_event_size=HEADER_BYTES,
     )
+
+
+def allow_descriptors(policy: ApiPolicy) -> int:
+    """Let this process open as many files as its streams need, as far as the system allows.
+
+    Returns:
+        How many descriptors it may have. With fewer than the policy's streams, some clients are not even heard.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = policy.max_streams + policy.max_requests + _OTHER_DESCRIPTORS
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted if soft == resource.RLIM_INFINITY else soft
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
 
 
 class GuardedProtocol(H11Protocol):
@@ -81,7 +103,7 @@ class GuardedProtocol(H11Protocol):
         """Something came, or a request that had waited its turn is looked at."""
         super().handle_events()
         if self.scope is not None:  # pyright: ignore[reportUnnecessaryComparison] - None before the first request
-            self.scope.setdefault("extensions", {})[ABORT] = {"abort": self.transport.abort}
+            self.scope.setdefault("extensions", {})[WIRE] = Wire(self.transport)  # type: ignore[assignment]
         if self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None:
             self._await_headers()
         else:

@@ -52,6 +52,7 @@ def _storable(metadata: dict[str, Any]) -> dict[str, Any]:
 
 Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
 Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable), AfterValidator(_said)]
+Said = Annotated[str, AfterValidator(_said)]
 Metadata = Annotated[dict[str, Any], Field(max_length=64), AfterValidator(_storable)]
 
 
@@ -76,7 +77,7 @@ class Renaming(_Request):
 class NewMessage(_Request):
     """A message. The same `id` again, with the same content, is the same message."""
 
-    content: Annotated[str, AfterValidator(_said)]
+    content: Said
     id: Id | None = None
 
 

@@ -1,5 +1,6 @@
 """The route of a session's events."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header
@@ -27,5 +28,4 @@ async def events(
         place = parse_event_id(last_event_id, "Last-Event-ID")
     elif after:
         place = parse_event_id(after, "after")
-    feed = await open_feed(services, owner, session_id, place)
-    return EventStream(feed.chunks(), services.policy.send_timeout_s)
+    return EventStream(services, owner, partial(open_feed, services, owner, session_id, place))

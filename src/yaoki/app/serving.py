@@ -21,7 +21,7 @@ import uvicorn
 import yaoki.api
 from yaoki.api.app import create_app
 from yaoki.api.policy import ApiPolicy
-from yaoki.api.server import server_config
+from yaoki.api.server import allow_descriptors, server_config
 from yaoki.app.compose import Application, composed
 from yaoki.errors import ConfigurationSettingError
 from yaoki.settings import ServerSettings, Settings
@@ -80,6 +80,9 @@ async def _drain(host: _Host, drain_s: float, hurry: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def _hosting(settings: Settings) -> AsyncGenerator[_Host, None]:
+    descriptors = allow_descriptors(_policy(settings))
+    if descriptors < settings.limits.max_streams:
+        _log.info("The system lets this process open %d files: so many streams at most (ulimit -n).", descriptors)
     with _bound(settings.server) as listener:
         async with composed(settings) as application:
             app = create_app(
@@ -111,6 +114,9 @@ def _policy(settings: Settings) -> ApiPolicy:
         message_chars=limits.message_chars,
         heartbeat_s=limits.heartbeat_s,
         send_timeout_s=limits.send_timeout_s,
+        max_streams=limits.max_streams,
+        max_streams_per_owner=limits.max_streams_per_owner,
+        max_requests=limits.max_requests,
     )
 
 

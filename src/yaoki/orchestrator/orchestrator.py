@@ -8,6 +8,7 @@ from yaoki.errors import (
     ResourceOverloadedError,
     SecurityInputRejectedError,
     SessionConflictError,
+    SessionNotFoundError,
     SessionStoreUnavailableError,
 )
 from yaoki.orchestrator.readiness import Readiness
@@ -64,8 +65,12 @@ class Orchestrator:
         *,
         agent: str | None = None,
         metadata: dict[str, Any] | None = None,
+        session_id: str | None = None,
     ) -> Session:
         """Open a session.
+
+        Args:
+            session_id: The id that it is to have; if the owner has that session, it is returned as it is.
 
         Raises:
             SecurityInputRejectedError: This instance has no such session type or agent.
@@ -79,7 +84,7 @@ class Orchestrator:
             raise SecurityInputRejectedError(
                 f"There is no agent {agent!r}; the settings define {', '.join(self._agents)}.", field="agent"
             )
-        return await self._store.sessions.create(owner, session_type, agent, metadata or {})
+        return await self._store.sessions.create(owner, session_type, agent, metadata or {}, session_id=session_id)
 
     async def sessions(self, owner: str, *, limit: int = 50, before: str | None = None) -> list[Session]:
         """An owner's sessions, newest activity first; `before` is the id of the last one already seen."""
@@ -104,11 +109,20 @@ class Orchestrator:
         await self._store.sessions.erase(owner, session_id)
         self._store.log.erase(session_id)
 
-    async def send(self, owner: str, session_id: str, content: str, *, message_id: str | None = None) -> Accepted:
+    async def send(
+        self,
+        owner: str,
+        session_id: str,
+        content: str,
+        *,
+        message_id: str | None = None,
+        turn_id: str | None = None,
+    ) -> Accepted:
         """Accept a message. When this returns, it is on disk and its turn will run, whatever happens next.
 
         Args:
             message_id: The client's own id: the same one again, with the same content, returns the same turn.
+            turn_id: The id that its turn is to have; if the session has that turn, it is returned as it is.
 
         Raises:
             SessionNotFoundError: There is no such session for this owner.
@@ -120,7 +134,7 @@ class Orchestrator:
         if self.draining:
             raise ResourceOverloadedError("This instance is about to restart.", retry_after_s=_DRAIN_RETRY_S)
         accepted = await self._store.turns.accept(
-            owner, session_id, message_id or f"u_{secrets.token_hex(10)}", content
+            owner, session_id, message_id or f"u_{secrets.token_hex(10)}", content, turn_id=turn_id
         )
         self._runner.submit(session_id)
         return accepted
@@ -131,8 +145,22 @@ class Orchestrator:
         self._runner.stop(ids)
         return ids
 
-    async def recover_session(self, owner: str, session_id: str) -> Accepted:
+    async def turn(self, owner: str, turn_id: str) -> tuple[str, Accepted]:
+        """The session of a turn, and how the turn was accepted.
+
+        Raises:
+            SessionNotFoundError: There is no such turn for this owner.
+        """
+        found = await self._store.turns.find(owner, turn_id)
+        if found is None:
+            raise SessionNotFoundError("There is no such turn.", turn_id=turn_id)
+        return found
+
+    async def recover_session(self, owner: str, session_id: str, *, turn_id: str | None = None) -> Accepted:
         """Take the last message up again as a new turn, if its turn failed or was parked.
+
+        Args:
+            turn_id: The id that the new turn is to have.
 
         Raises:
             SessionConflictError: The last turn ended well, or none has ended.
@@ -141,7 +169,8 @@ class Orchestrator:
         if last is not None:
             ended = [stored.event for stored in await self._store.turns.events(last)][-1]
             if isinstance(ended, TurnEnded) and ended.outcome in ("parked", "failed", "degraded"):
-                return await self.send(owner, session_id, last.content, message_id=f"{last.message_id}+")
+                again = f"{last.message_id}+"
+                return await self.send(owner, session_id, last.content, message_id=again, turn_id=turn_id)
         raise SessionConflictError("No turn of this session waits for a recovery.", session_id=session_id)
 
     async def transcript(self, owner: str, session_id: str, *, upto: int | None = None) -> Transcript:

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from yaoki.settings.guard_settings import BreakerSettings, BulkheadSettings, RetrySettings
 from yaoki.settings.model_settings import ModelSettings
-from yaoki.settings.section import Name, Seconds, Section
+from yaoki.settings.section import Count, Name, Seconds, Section
 
 _SQLITE = "sqlite:///"
 
@@ -72,6 +72,9 @@ class LimitSettings(Section):
         drain_s: Seconds that running turns get to end when the server stops.
         heartbeat_s: Seconds between two heartbeats of an event stream.
         send_timeout_s: Seconds that a client may leave its stream unread.
+        max_streams: Event streams and links that may be open at once.
+        max_streams_per_owner: The same for one owner.
+        max_requests: Requests under way at once.
         turn_deadline_s: Seconds from a turn's start to its end, whatever happens.
         turn_attempts: Model requests of one turn in all, the first included.
     """
@@ -81,6 +84,9 @@ class LimitSettings(Section):
     drain_s: Annotated[float, Field(ge=0, le=3600)] = 10.0
     heartbeat_s: Annotated[float, Field(ge=0.1, le=60)] = 5.0
     send_timeout_s: Seconds = 10.0
+    max_streams: Count = 10_000
+    max_streams_per_owner: Count = 2_000
+    max_requests: Count = 256
     turn_deadline_s: Seconds = 180.0
     turn_attempts: Annotated[int, Field(ge=1, le=100)] = 6
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,12 +23,17 @@ class SessionTable:
         self._database = database
         self._now = now
 
-    async def create(self, owner: str, session_type: str, agent: str, metadata: dict[str, Any]) -> Session:
-        """A new, open session; durable when this returns."""
+    async def create(
+        self, owner: str, session_type: str, agent: str, metadata: dict[str, Any], *, session_id: str | None = None
+    ) -> Session:
+        """A new, open session; durable when this returns.
+
+        Args:
+            session_id: The id to give it; if the owner has a session of that id, that one is returned as it is.
+        """
         now = self._now()
-        session_id = f"s_{secrets.token_hex(10)}"
         row = {
-            "id": session_id,
+            "id": session_id or f"s_{secrets.token_hex(10)}",
             "owner": owner,
             "session_type": session_type,
             "agent": agent,
@@ -40,8 +46,11 @@ class SessionTable:
         }
 
         def work(connection: Connection) -> Session:
+            if session_id is not None:
+                with suppress(SessionNotFoundError):
+                    return find(connection, owner, session_id)
             connection.execute(insert(sessions).values(row))
-            return find(connection, owner, session_id)
+            return find(connection, owner, str(row["id"]))
 
         return await self._database.write(work, durable=True)
 

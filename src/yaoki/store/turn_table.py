@@ -43,8 +43,13 @@ class TurnTable:
         self._log = log
         self._now = now
 
-    async def accept(self, owner: str, session_id: str, message_id: str, content: str) -> Accepted:
+    async def accept(
+        self, owner: str, session_id: str, message_id: str, content: str, *, turn_id: str | None = None
+    ) -> Accepted:
         """Take a message in: its turn is waiting, on disk, when this returns. The same message again changes nothing.
+
+        Args:
+            turn_id: The id to give the turn; if this session has a turn of that id, nothing changes either.
 
         Raises:
             SessionNotFoundError: There is no such session for this owner.
@@ -52,25 +57,24 @@ class TurnTable:
             SessionClosedError: The session takes no more messages.
             ResourceOverloadedError: Too many messages stand in line.
         """
-        turn_id, now = f"t_{secrets.token_hex(10)}", self._now()
+        new_id, now = turn_id or f"t_{secrets.token_hex(10)}", self._now()
 
         def work(connection: Connection) -> tuple[Accepted, list[Stored]]:
             session = find(connection, owner, session_id)
-            known = connection.execute(
-                select(turns).where(turns.c.session_id == session_id, turns.c.message_id == message_id)
-            ).first()
+            this = (turns.c.message_id == message_id) | (turns.c.id == new_id)
+            known = connection.execute(select(turns).where(turns.c.session_id == session_id, this)).first()
             if known is not None:
-                return _accepted_before(known, content), []
+                return _accepted_before(known, known.content if known.id == turn_id else content), []
             if session.status == "closed":
                 raise SessionClosedError(f"The session {session_id!r} is closed.", session_id=session_id)
-            self._insert(connection, session_id, session.agent, turn_id, message_id, content)
-            event = TurnAccepted(turn=turn_id, message=message_id, content=content)
-            stored = append_events(connection, session_id, turn_id, [event], now)
+            self._insert(connection, session_id, session.agent, new_id, message_id, content)
+            event = TurnAccepted(turn=new_id, message=message_id, content=content)
+            stored = append_events(connection, session_id, new_id, [event], now)
             seq = stored[0].seq
-            connection.execute(update(turns).where(turns.c.id == turn_id).values(accepted_seq=seq))
+            connection.execute(update(turns).where(turns.c.id == new_id).values(accepted_seq=seq))
             if not session.title:
                 connection.execute(update(sessions).where(sessions.c.id == session_id).values(title=title_of(content)))
-            return Accepted(turn_id=turn_id, seq=seq, duplicate=False), stored
+            return Accepted(turn_id=new_id, seq=seq, duplicate=False), stored
 
         accepted, _ = await self._database.write(
             work, durable=True, committed=lambda result: self._log.deliver(session_id, result[1])
@@ -103,6 +107,18 @@ class TurnTable:
             "checksum": checksum(turn_id, session_id, message_id, content),
         }
         connection.execute(insert(turns).values(row))
+
+    async def find(self, owner: str, turn_id: str) -> tuple[str, Accepted] | None:
+        """The session of an owner's turn, and how it was accepted; None if the owner has no such turn."""
+
+        def work(connection: Connection) -> tuple[str, Accepted] | None:
+            query = select(turns).join(sessions, sessions.c.id == turns.c.session_id)
+            row = connection.execute(query.where(turns.c.id == turn_id, sessions.c.owner == owner)).first()
+            if row is None:
+                return None
+            return row.session_id, Accepted(turn_id=row.id, seq=row.accepted_seq, duplicate=True)
+
+        return await self._database.read(work)
 
     async def claim(self, session_id: str) -> Turn | None:
         """Claim the turn of a session that is to run now, or None if none is open.

@@ -1,0 +1,57 @@
+"""What the application may know of the connection beneath it, which ASGI does not say."""
+
+import asyncio
+from typing import Any, cast
+
+from starlette.types import Message, Scope, Send
+
+from yaoki.errors import CommunicationSlowConsumerError
+
+WIRE = "yaoki.wire"
+"""The ASGI extension that holds a `Wire`; our own server always gives it."""
+
+
+class Wire:
+    """A connection, as far as sending to it needs to know."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def unsent(self) -> int:
+        """Bytes that wait for the client to take them."""
+        return self._transport.get_write_buffer_size()
+
+    def abort(self) -> None:
+        """Break the connection at once, dropping what was not sent."""
+        self._transport.abort()
+
+    def close(self) -> None:
+        """Close the connection once everything is sent. An answer without its end is a broken one for its reader."""
+        self._transport.close()
+
+
+def wire_of(scope: Scope) -> Wire:
+    """The connection that a request came by."""
+    return cast("Wire", scope["extensions"][WIRE])
+
+
+async def send_patiently(send: Send, message: Message | dict[str, Any], wire: Wire, timeout_s: float) -> None:
+    """Send, and wait for a slow reader as long as it takes something.
+
+    A send that was cancelled while it waited has sent nothing, so it is simply made again.
+
+    Raises:
+        CommunicationSlowConsumerError: The reader took nothing at all for `timeout_s` seconds.
+    """
+    while True:
+        unsent = wire.unsent()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await send(message)
+        except TimeoutError:
+            if wire.unsent() >= unsent:
+                raise CommunicationSlowConsumerError("The client does not read its stream.") from None
+        else:
+            return

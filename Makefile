@@ -70,7 +70,7 @@ clean:
 
 .venv/.run: .venv/.uv requirements.lock
 	@echo "Installing the locked packages (the first time: about 150 MB)"
-	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	@touch $@
 
 .venv/.dev: .venv/.uv requirements-dev.lock
@@ -80,6 +80,7 @@ clean:
 # Sources are used where they lie; only the metadata and the web pages are built, with the locked tools.
 .venv/.yaoki: .venv/.run pyproject.toml $(PAGES)
 	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src/yaoki
 	@touch $@
 
 .venv/.models: .venv/.yaoki $(wildcard src/yaoki/llm/local/models.lock)

@@ -87,9 +87,11 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         watchdog = closing.enter_context(LoopWatchdog(notices))
         metrics = Metrics(
             notices,
+            GUARDS,
             breakers=[candidate.breaker for candidate in candidates.values()],
             figures={"yaoki_loop_lag_seconds": ("How late the event loop is.", lambda: watchdog.lag_s)},
         )
+        closing.callback(metrics.close)
         housekeeping = asyncio.create_task(_housekeeping(store, settings.store.keep_days), name="housekeeping")
         closing.callback(housekeeping.cancel)
         taken_up = await runner.start()

@@ -3,16 +3,23 @@
 from yaoki.llm.local.notices import LocalModelLost
 from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken
 from yaoki.monitoring.metrics import Metrics
+from yaoki.recovery.reports import RecoveryEnded
 from yaoki.resilience.breaker import CircuitBreaker
 from yaoki.resilience.notices import Notices
+from yaoki.resilience.registry import Guards
+from yaoki.resilience.topics import BulkheadRejected, CallEnded
 from yaoki.turns.notices import TurnFailed, TurnFinished
 
 
 def test_every_notice_has_its_metric() -> None:
     notices = Notices()
     breaker = CircuitBreaker("one")
+    guards = Guards()
     metrics = Metrics(
-        notices, breakers=[breaker], figures={"yaoki_loop_lag_seconds": ("How late the event loop is.", lambda: 0.25)}
+        notices,
+        guards,
+        breakers=[breaker],
+        figures={"yaoki_loop_lag_seconds": ("How late the event loop is.", lambda: 0.25)},
     )
     for notice in (
         TurnFinished("completed", 1.2),
@@ -23,6 +30,12 @@ def test_every_notice_has_its_metric() -> None:
         LocalModelLost("one", "killed", 0.5),
     ):
         notices.publish(notice)
+    guards.notices.publish(CallEnded(operation="lookup", outcome="failed", kind="model.timeout"))
+    guards.notices.publish(BulkheadRejected(name="lookups", reason="queue_full"))
+    guards.notices.publish(
+        RecoveryEnded(manager="errors", operation="lookup", strategy="retry", outcome="recovered", seconds=0.2)
+    )
+    guards.bulkheads.get("lookups").enter_now()
     for _ in range(5):
         breaker.admit().failed()
     lines = metrics.exposition()[0].decode().splitlines()
@@ -31,7 +44,13 @@ def test_every_notice_has_its_metric() -> None:
         "yaoki_turn_seconds_count 1.0",
         "yaoki_turn_runs_broken_total 1.0",
         'yaoki_stream_faults_total{fault="cut",model="one"} 1.0',
-        'yaoki_model_errors_total{kind="model.truncated",model="one"} 1.0',
+        'yaoki_errors_total{category="model",kind="model.truncated",severity="medium"} 1.0',
+        'yaoki_errors_total{category="model",kind="model.timeout",severity="low"} 1.0',
+        'yaoki_guard_calls_total{operation="lookup",outcome="failed"} 1.0',
+        'yaoki_bulkhead_rejected_total{name="lookups"} 1.0',
+        'yaoki_bulkhead_in_use{name="lookups"} 1.0',
+        'yaoki_recoveries_total{manager="errors",outcome="recovered",strategy="retry"} 1.0',
+        'yaoki_recovery_seconds_count{manager="errors"} 1.0',
         'yaoki_failovers_total{from="one",phase="mid_stream",to="two"} 1.0',
         'yaoki_first_token_seconds_count{model="two"} 1.0',
         'yaoki_embedded_models_lost_total{model="one"} 1.0',
@@ -39,3 +58,10 @@ def test_every_notice_has_its_metric() -> None:
         "yaoki_loop_lag_seconds 0.25",
     ):
         assert expected in lines
+
+
+def test_closed_metrics_no_longer_hear_the_guards() -> None:
+    guards = Guards()
+    metrics = Metrics(Notices(), guards)
+    metrics.close()
+    assert not guards.notices.wants(CallEnded)

@@ -127,7 +127,11 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("P12", "local model's process or its parent killed → continued, respawned; no orphan after 1 s"),
     # Clients
     Requirement("C1", "event stream or WebSocket dropped → resumed by id"),
-    Requirement("C2", "half-open TCP → noticed ≤ 30 s on both sides", UNPROVEN),
+    Requirement(
+        "C2",
+        "half-open TCP → noticed ≤ 30 s on both sides",
+        "a link asks its client whether it lives; no test shows it for event streams yet",
+    ),
     Requirement("C3", "slow reader → cut off (1013) in bounded time and memory, resumes by id"),
     Requirement("C4", "reconnect storm, 1000 clients → admission, jittered guidance"),
     Requirement("C5", "message sent twice → one turn"),

@@ -8,12 +8,16 @@ from functools import cache
 import pytest
 
 from tests.architecture.sources import ROOT, modules
-from tests.requirements import REQUIREMENTS
+from tests.requirements import REQUIREMENTS, UNPROVEN
 
 
 def test_every_delivered_row_has_a_test() -> None:
     unproven = [row.id for row in REQUIREMENTS if row.delivered and row.id not in _marked()]
     assert unproven == []
+
+
+def test_no_row_says_that_it_has_no_test_when_it_has_one() -> None:
+    assert [row.id for row in REQUIREMENTS if row.not_yet == UNPROVEN and row.id in _marked()] == []
 
 
 def test_every_mark_names_a_row_that_exists() -> None:

@@ -97,6 +97,20 @@ def chat(
     _exit(talk(globals_of(context, config), ChatOptions(session=session, once=once, as_json=as_json)))
 
 
+@app.command(epilog=_examples("yaoki demo", "yaoki demo --json", "yaoki demo > demo.txt"))
+def demo(as_json: JsonOption = False) -> None:
+    """Show what Yaoki does about a cut stream and a killed server, beside the bare openai SDK.
+
+    Takes about a minute; needs no key and no network, only the embedded model (yaoki models install). Real are the
+    model, the server, the sockets and the signals. One answer of the model is recorded, and played to both sides with
+    the same cut. The scoreboard is computed from what each side was given. The exit code is 0 if Yaoki won, 1 if not.
+    Everything happens in a temporary folder and on free ports of 127.0.0.1, and is gone afterwards.
+    """
+    from yaoki.cli.demo import demo as play
+
+    _exit(play(as_json=as_json))
+
+
 @app.command(epilog=_examples("yaoki doctor", "yaoki doctor --config yaoki.toml --json"))
 def doctor(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Say what works, and what to do about the rest.

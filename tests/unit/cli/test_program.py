@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from tests.unit.cli.terminal import Home
 from yaoki.cli.program import app, run
 
-COMMANDS = ["serve", "chat", "doctor", "logs", "version", "models", "sessions"]
+COMMANDS = ["serve", "chat", "demo", "doctor", "logs", "version", "models", "sessions"]
 
 
 def test_help_names_every_command() -> None:
@@ -16,7 +16,7 @@ def test_help_names_every_command() -> None:
     assert all(f"  {command} " in result.output for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", ["serve", "chat", "doctor", "logs"])
+@pytest.mark.parametrize("command", ["serve", "chat", "demo", "doctor", "logs"])
 def test_help_of_a_command_gives_examples_line_by_line(command: str) -> None:
     result = CliRunner().invoke(app, [command, "-h"])
     assert result.exit_code == 0

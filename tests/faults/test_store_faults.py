@@ -210,3 +210,80 @@ async def test_on_a_read_only_disk_it_does_not_start_and_says_why_in_one_line(tm
 
 def wal(stage: Stage) -> Path:
     return stage.server.database.with_name("yaoki.db-wal")
+
+
+# ----------------------------------------------------------------------------------------------------- damaged records
+
+
+@pytest.mark.requirement("S10", "P-8")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE events SET payload = replace(payload, 'ships', 'sheep') WHERE session_id = ? AND seq = 1",
+        "UPDATE events SET payload = '{' WHERE session_id = ? AND seq = 3",
+        "UPDATE sessions SET metadata = '{' WHERE id = ?",
+        "UPDATE sessions SET updated_at = 'noon' WHERE id = ?",
+    ],
+    ids=["event", "torn_event", "session", "time"],
+)
+async def test_a_damaged_session_says_so_and_the_others_go_on(stage: Stage, damage: str) -> None:
+    [damaged, sound] = [await stage.ask(), await stage.ask()]
+    await damaged.until_ended()
+    await sound.until_ended()
+    edit(stage.server.database, damage, damaged.session)
+    await stage.server.restart()
+    answer = await stage.http.get(f"/ai/sessions/{damaged.session}/history")
+    assert answer.json()["kind"] == "session.corrupted"
+    assert "not affected" in answer.json()["remedy"]
+    listed = (await stage.http.get("/ai/sessions")).json()["sessions"]
+    assert {damaged.session, sound.session} <= {session["session_id"] for session in listed}
+    assert (await stage.send(sound.session, "And then?")).status_code == 202
+    await assert_kept(stage, sound.session, stage.server.database)
+    assert (await stage.http.delete(f"/ai/sessions/{damaged.session}")).status_code == 204
+
+
+@pytest.mark.requirement("S10", "P-1", "P-7")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE turns SET content = 'sheep' WHERE session_id = ?",
+        "UPDATE model_messages SET payload = '{' WHERE turn_id = (SELECT id FROM turns WHERE session_id = ?)",
+    ],
+    ids=["turn", "message"],
+)
+async def test_a_turn_whose_record_is_damaged_ends_and_says_so_and_the_others_go_on(stage: Stage, damage: str) -> None:
+    await stage.play(Script(token_s=SLOW_TOKEN_S), Script(), Script())
+    [damaged, sound] = [await stage.ask(), await stage.ask()]
+    await damaged.until_text(30)
+    await sound.until_text(30)
+    await stage.server.kill()
+    edit(stage.server.database, damage, damaged.session)
+    await stage.server.start()
+    await damaged.connect()
+    await sound.connect()
+    await damaged.until_ended()
+    end = damaged.assert_ended("failed")
+    assert end["code"] == "session.corrupted"
+    assert "damaged" in end["message"]
+    assert (await stage.send(damaged.session, "And then?")).status_code == 202
+    await sound.until_ended()
+    sound.assert_whole(ANSWER)
+    await damaged.until(lambda it: it.text == ANSWER)
+
+
+@pytest.mark.requirement("S10", "P-7")
+async def test_what_cannot_be_read_of_a_conversation_is_left_out_and_said(stage: Stage) -> None:
+    page = await stage.ask()
+    await page.until_ended()
+    damage = "UPDATE model_messages SET payload = '{' WHERE turn_id = (SELECT id FROM turns WHERE session_id = ?)"
+    edit(stage.server.database, damage, page.session)
+    assert (await stage.send(page.session, "And then?")).status_code == 202
+    await page.until(lambda it: bool(it.marks("recovery")))
+    assert "damaged" in page.marks("recovery")[0]["reason"]
+    await assert_kept(stage, page.session, stage.server.database)
+
+
+def edit(database: Path, statement: str, session: str) -> None:
+    """Change a record behind the server's back."""
+    with contextlib.closing(sqlite3.connect(database, timeout=10, isolation_level=None)) as connection:
+        assert connection.execute(statement, (session,)).rowcount

@@ -30,6 +30,7 @@ _REMEDIES = {
     "session.not_found": "List your sessions with GET /ai/sessions.",
     "session.conflict": "Send a new message with a new id, or the same content with this one.",
     "session.closed": "Create a new session with POST /ai/sessions.",
+    "session.corrupted": "Go on in another session (POST /ai/sessions): the others are not affected.",
     "session.store_unavailable": "Send the same request again after retry_after_s seconds.",
     "resource.overloaded": "Send the same request again after retry_after_s seconds.",
 }

@@ -103,8 +103,8 @@ class Orchestrator:
         return await self._store.sessions.change(owner, session_id, status="closed")
 
     async def delete_session(self, owner: str, session_id: str) -> None:
-        """Stop whatever runs in a session and erase it. Raises `SessionNotFoundError`."""
-        await self._store.sessions.get(owner, session_id)
+        """Stop whatever runs in a session and erase it, a damaged one too. Raises `SessionNotFoundError`."""
+        await self._store.sessions.require(owner, session_id)
         await self._runner.leave(session_id)
         await self._store.sessions.erase(owner, session_id)
         self._store.log.erase(session_id)

@@ -47,3 +47,18 @@ class Accepted:
     turn_id: str
     seq: int
     duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierMessages:
+    """What is known of the turns before one.
+
+    Attributes:
+        turns: The model messages of each turn that ended with an answer, oldest turn first.
+        forgotten: How many older turns did not fit.
+        damaged: How many turns could not be read and were left out.
+    """
+
+    turns: list[list[str]]
+    forgotten: int
+    damaged: int

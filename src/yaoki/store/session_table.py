@@ -1,19 +1,27 @@
 """Rows of sessions. Every query names the owner: somebody else's session is one that does not exist."""
 
+import json
+import logging
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, Text, delete, insert, select, type_coerce, update
 
-from yaoki.errors import SessionNotFoundError
+from yaoki.errors import SessionCorruptedError, SessionNotFoundError
 from yaoki.store.contract import Session
 from yaoki.store.database import Database
 from yaoki.store.schema import sessions, turns
 
 MAX_TITLE_CHARS = 80
+_UNREADABLE = "(a damaged record)"
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_COLUMNS = [type_coerce(column, Text) if column is sessions.c.metadata else column for column in sessions.c]
+"""Metadata is decoded here, so that a damaged one is the session's error and not the driver's."""
+
+_log = logging.getLogger(__name__)
 
 
 class SessionTable:
@@ -62,6 +70,10 @@ class SessionTable:
         """
         return await self._database.read(lambda connection: find(connection, owner, session_id))
 
+    async def require(self, owner: str, session_id: str) -> None:
+        """Make sure that there is such a session, sound or damaged. Raises `SessionNotFoundError`."""
+        await self._database.read(lambda connection: _find_row(connection, owner, session_id))
+
     async def newest(self, owner: str, limit: int, before: str | None = None) -> list[Session]:
         """Sessions of an owner, those with the newest activity first.
 
@@ -70,15 +82,15 @@ class SessionTable:
         """
 
         def work(connection: Connection) -> list[Session]:
-            query = select(sessions).where(sessions.c.owner == owner)
+            query = select(*_COLUMNS).where(sessions.c.owner == owner)
             if before is not None:
-                last = find(connection, owner, before)
+                last = _find_row(connection, owner, before)
                 query = query.where(
-                    (sessions.c.updated_at < last.updated_at.timestamp())
-                    | ((sessions.c.updated_at == last.updated_at.timestamp()) & (sessions.c.id < before))
+                    (sessions.c.updated_at < last.updated_at)
+                    | ((sessions.c.updated_at == last.updated_at) & (sessions.c.id < before))
                 )
             query = query.order_by(sessions.c.updated_at.desc(), sessions.c.id.desc()).limit(limit)
-            return [_session(row) for row in connection.execute(query)]
+            return [_listed(row) for row in connection.execute(query)]
 
         return await self._database.read(work)
 
@@ -104,7 +116,7 @@ class SessionTable:
         """
 
         def work(connection: Connection) -> None:
-            find(connection, owner, session_id)
+            _find_row(connection, owner, session_id)
             connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
         await self._database.write(work, durable=True)
@@ -119,11 +131,15 @@ class SessionTable:
 
 def find(connection: Connection, owner: str, session_id: str) -> Session:
     """One session inside a transaction; see `SessionTable.get`."""
-    query = select(sessions).where(sessions.c.id == session_id, sessions.c.owner == owner)
+    return _session(_find_row(connection, owner, session_id))
+
+
+def _find_row(connection: Connection, owner: str, session_id: str) -> Row[Any]:
+    query = select(*_COLUMNS).where(sessions.c.id == session_id, sessions.c.owner == owner)
     row = connection.execute(query).first()
     if row is None:
         raise SessionNotFoundError(f"There is no session {session_id!r}.", session_id=session_id)
-    return _session(row)
+    return row
 
 
 def title_of(content: str) -> str:
@@ -135,7 +151,25 @@ def title_of(content: str) -> str:
 
 
 def _session(row: Row[Any]) -> Session:
-    values = dict(zip(sessions.columns.keys(), row, strict=True))
-    for name in ("created_at", "updated_at"):
-        values[name] = datetime.fromtimestamp(values[name], UTC)
+    values = _values(row)
+    try:
+        values["metadata"] = json.loads(values["metadata"])
+        for name in ("created_at", "updated_at"):
+            values[name] = datetime.fromtimestamp(values[name], UTC)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise SessionCorruptedError(f"The session {row.id} cannot be read.", session_id=row.id) from error
     return Session(**values)
+
+
+def _listed(row: Row[Any]) -> Session:
+    """A session as one of many: a damaged one is shown as such, and hides no other."""
+    try:
+        return _session(row)
+    except SessionCorruptedError as error:
+        _log.error("%s", error)
+        known = {"title": _UNREADABLE, "status": "closed", "created_at": _EPOCH, "updated_at": _EPOCH}
+        return Session(**dict[str, Any](_values(row), **known, metadata={}))
+
+
+def _values(row: Row[Any]) -> dict[str, Any]:
+    return dict(zip(sessions.columns.keys(), row, strict=True))

@@ -6,6 +6,7 @@ append:   refused unless the fence is the newest one and the turn is running
 TurnEnded closes the turn in the transaction that writes it                  status ended
 """
 
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,16 +20,19 @@ from yaoki.errors import (
     SessionCorruptedError,
     SessionNotFoundError,
 )
-from yaoki.store.contract import Accepted, Turn
+from yaoki.store.contract import Accepted, EarlierMessages, Turn
 from yaoki.store.database import Database
-from yaoki.store.events import DomainEvent, Stored, TurnAccepted, TurnEnded
+from yaoki.store.events import DomainEvent, Stored, TurnAccepted, TurnEnded, TurnStarted
 from yaoki.store.log import Log, append_events, read_events
-from yaoki.store.schema import checksum, model_messages, sessions, turns
+from yaoki.store.schema import checksum, events, model_messages, sessions, turns
 from yaoki.store.session_table import find, title_of
 
 MAX_WAITING = 20
 """Messages of one session that may stand in line."""
+DAMAGED = "The record of this message is damaged, so it cannot be answered. Please send it again."
 _OPEN = ("waiting", "running")
+
+_log = logging.getLogger(__name__)
 
 
 class FencedError(Exception):
@@ -123,20 +127,23 @@ class TurnTable:
     async def claim(self, session_id: str) -> Turn | None:
         """Claim the turn of a session that is to run now, or None if none is open.
 
-        Raises:
-            SessionCorruptedError: The turn's row does not match its checksum.
+        A turn whose record is damaged cannot run: it is ended as failed, and the next one is claimed.
         """
+        now = self._now()
 
-        def work(connection: Connection) -> Turn | None:
+        def work(connection: Connection) -> tuple[Turn | None, list[Stored]]:
             query = select(turns).where(turns.c.session_id == session_id, turns.c.status.in_(_OPEN))
-            row = connection.execute(query.order_by(turns.c.position).limit(1)).first()
-            if row is None:
-                return None
-            values = {"status": "running", "fence": row.fence + 1}
-            connection.execute(update(turns).where(turns.c.id == row.id).values(**values))
-            return _turn(row, **values)
+            ended: list[Stored] = []
+            for row in connection.execute(query.order_by(turns.c.position)).all():
+                if _is_sound(row):
+                    values = {"status": "running", "fence": row.fence + 1}
+                    connection.execute(update(turns).where(turns.c.id == row.id).values(**values))
+                    return _turn(row, **values), ended
+                ended += _end_damaged(connection, row, now)
+            return None, ended
 
-        return await self._database.write(work)
+        turn, _ = await self._database.write(work, committed=lambda result: self._log.deliver(session_id, result[1]))
+        return turn
 
     async def append(
         self, turn: Turn, new: Sequence[DomainEvent], messages: Sequence[str] = (), *, durable: bool = False
@@ -176,31 +183,34 @@ class TurnTable:
         """The turn's own model messages so far, in order."""
         return await self._database.read(lambda connection: _read_messages(connection, turn.id))
 
-    async def earlier_messages(self, turn: Turn, max_chars: int) -> tuple[list[list[str]], int]:
-        """Model messages of the session's earlier turns that ended with an answer, oldest turn first.
+    async def earlier_messages(self, turn: Turn, max_chars: int) -> EarlierMessages:
+        """Model messages of the session's earlier turns that ended with an answer.
 
         Args:
             max_chars: Whole turns are given, newest first, until their JSON together would be longer than this.
-
-        Returns:
-            The messages of each turn, and how many older turns did not fit.
         """
 
-        def work(connection: Connection) -> tuple[list[list[str]], int]:
+        def work(connection: Connection) -> EarlierMessages:
             position = select(turns.c.position).where(turns.c.id == turn.id).scalar_subquery()
             query = select(turns.c.id).where(
                 turns.c.session_id == turn.session_id, turns.c.status == "ended", turns.c.position < position
             )
             ids = [row.id for row in connection.execute(query.order_by(turns.c.position.desc()))]
             kept: list[list[str]] = []
+            damaged = 0
             for index, turn_id in enumerate(ids):
-                messages = _read_messages(connection, turn_id)
+                try:
+                    messages = _read_messages(connection, turn_id)
+                except SessionCorruptedError as error:
+                    _log.error("%s That turn is left out of the conversation.", error)
+                    damaged += 1
+                    continue
                 max_chars_left = max_chars - sum(len(text) for group in kept for text in group)
                 if sum(map(len, messages)) > max_chars_left:
-                    return kept[::-1], len(ids) - index
+                    return EarlierMessages(kept[::-1], len(ids) - index, damaged)
                 if len(messages) > 1:  # a question without an answer is not part of the conversation
                     kept.append(messages)
-            return kept[::-1], 0
+            return EarlierMessages(kept[::-1], 0, damaged)
 
         return await self._database.read(work)
 
@@ -252,8 +262,25 @@ def _accepted_before(row: Row[Any], content: str) -> Accepted:
     return Accepted(turn_id=row.id, seq=row.accepted_seq, duplicate=True)
 
 
+def _is_sound(row: Row[Any]) -> bool:
+    return row.checksum == checksum(row.id, row.session_id, row.message_id, row.content)
+
+
+def _end_damaged(connection: Connection, row: Row[Any], now: float) -> list[Stored]:
+    """End a turn that cannot be run, since nobody knows what was asked."""
+    _log.error("The turn %s does not match its checksum, so it is ended.", row.id)
+    started = select(events.c.seq).where(
+        events.c.session_id == row.session_id, events.c.turn_id == row.id, events.c.type == TurnStarted.__name__
+    )
+    new: list[DomainEvent] = [TurnEnded(turn=row.id, outcome="failed", kind="session.corrupted", message=DAMAGED)]
+    if connection.execute(started).first() is None:
+        new.insert(0, TurnStarted(turn=row.id, agent=row.agent))
+    connection.execute(update(turns).where(turns.c.id == row.id).values(status="ended"))
+    return append_events(connection, row.session_id, row.id, new, now)
+
+
 def _turn(row: Row[Any], **changes: Any) -> Turn:
-    if row.checksum != checksum(row.id, row.session_id, row.message_id, row.content):
+    if not _is_sound(row):
         raise SessionCorruptedError(f"The turn {row.id} does not match its checksum.", session_id=row.session_id)
     names = ("id", "session_id", "message_id", "content", "agent", "status", "fence", "cancel_requested")
     return Turn(**{name: getattr(row, name) for name in names} | changes)

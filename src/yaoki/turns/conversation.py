@@ -23,12 +23,14 @@ class Conversation:
     Attributes:
         messages: Earlier turns, then this one's own; ends in a request to the model.
         forgotten_turns: How many of the oldest turns no longer fit the model's window.
+        damaged_turns: How many earlier turns could not be read and are left out.
         half_answer: What was shown of the answer under way; empty if nothing was.
         message_id: The id of the answer that comes next, or goes on.
     """
 
     messages: list[ModelMessage]
     forgotten_turns: int
+    damaged_turns: int
     half_answer: str
     message_id: str
 
@@ -61,11 +63,12 @@ async def read_conversation(store: Store, turn: Turn, so_far: list[Stored], max_
         max_chars: Whole earlier turns are left out, oldest first, beyond this many characters of stored JSON.
     """
     own = [load(payload) for payload in await store.turns.messages(turn)]
-    earlier, forgotten = await store.turns.earlier_messages(turn, max_chars)
+    earlier = await store.turns.earlier_messages(turn, max_chars)
     message_id = f"{turn.id}-{sum(isinstance(message, ModelResponse) for message in own) + 1}"
     return Conversation(
-        messages=[*(load(payload) for messages in earlier for payload in messages), *own],
-        forgotten_turns=forgotten,
+        messages=[*(load(payload) for messages in earlier.turns for payload in messages), *own],
+        forgotten_turns=earlier.forgotten,
+        damaged_turns=earlier.damaged,
         half_answer=_shown(so_far, message_id),
         message_id=message_id,
     )

@@ -8,6 +8,7 @@
 | somebody asked to stop                    | cancelled             | RUN_FINISHED |
 | no model could begin an answer            | degraded: a statement | RUN_FINISHED |
 | no model could finish the half one shown  | failed, said          | RUN_ERROR    |
+| the turn's own record is damaged          | failed, said          | RUN_ERROR    |
 | claimed again and again without progress  | parked, said          | RUN_ERROR    |
 """
 
@@ -15,8 +16,9 @@ from dataclasses import dataclass
 
 from pydantic_ai.messages import ModelResponse
 
-from yaoki.errors import AIOrchestrationError, SessionStoreUnavailableError
+from yaoki.errors import AIOrchestrationError, SessionCorruptedError, SessionStoreUnavailableError
 from yaoki.store.events import Degraded, DomainEvent, Outcome, TextDelta, TurnEnded
+from yaoki.store.turn_table import DAMAGED
 from yaoki.turns import conversation as told
 from yaoki.turns.recorder import Recorder
 
@@ -90,6 +92,8 @@ def failed(error: AIOrchestrationError, recorder: Recorder) -> Ending | None:
         return None
     if recorder.finish is not None and recorder.finish.reason in ("length", "content_filter"):
         return answered(_seen(recorder.shown), recorder)  # the agent loop refuses such an end; we tell it
+    if isinstance(error, SessionCorruptedError):
+        return Ending(outcome="failed", kind=error.kind, note=DAMAGED, response=_seen(recorder.shown))
     if recorder.shown:
         return Ending(outcome="failed", kind=error.kind, note=HALF_ANSWER, response=_seen(recorder.shown))
     return Ending(outcome="degraded", kind=error.kind, statement=NO_ANSWER, response=told.answer(NO_ANSWER))

@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Callable
 
-from yaoki.errors import SessionCorruptedError, SessionStoreUnavailableError
+from yaoki.errors import SessionStoreUnavailableError
 from yaoki.store.contract import Turn
 from yaoki.store.store import Store
 from yaoki.turns.turn import Left, TurnRun
@@ -115,9 +115,6 @@ class LocalRunner:
         except SessionStoreUnavailableError as error:
             _log.warning("No turn of %s could be claimed: %s", session_id, error)
             return Left.OPEN
-        except SessionCorruptedError as error:
-            _log.error("The session %s is set aside: %s", session_id, error)
-            return None
         if turn is None:
             return None
         run = self._runs[session_id] = self._begin(turn)

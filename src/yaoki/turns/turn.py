@@ -129,8 +129,7 @@ class TurnRun:
             return endings.cancelled(conversation.half_answer)
         if told.fruitless_claims(so_far) > MAX_FRUITLESS_CLAIMS:
             return endings.parked()
-        if conversation.forgotten_turns:
-            await self._say_what_is_forgotten(conversation.forgotten_turns)
+        await self._say_what_is_left_out(conversation)
         return await self._converse(conversation)
 
     async def _begin(self) -> list[Stored]:
@@ -143,9 +142,16 @@ class TurnRun:
         started = TurnStarted(turn=turn.id, agent=self._agent.name)
         return await self._recorder.write(started, messages=[told.dump(told.question(turn))])
 
-    async def _say_what_is_forgotten(self, turns: int) -> None:
-        reason = f"The {turns} oldest messages of this conversation no longer fit the model's window and were left out."
-        await self._recorder.write(RecoveryTaken(turn=self.turn.id, strategy="compact_context", reason=reason))
+    async def _say_what_is_left_out(self, conversation: told.Conversation) -> None:
+        """Tell the person what the model is not told of the conversation, and why."""
+        causes = [
+            (conversation.forgotten_turns, "compact_context", "no longer fit the model's window"),
+            (conversation.damaged_turns, "restore_session", "have damaged records"),
+        ]
+        for turns, strategy, why in causes:
+            if turns:
+                reason = f"{turns} earlier messages of this conversation {why} and were left out."
+                await self._recorder.write(RecoveryTaken(turn=self.turn.id, strategy=strategy, reason=reason))
 
     async def _converse(self, conversation: told.Conversation) -> Ending:
         """Drive the agent loop. A response with tool calls is on disk, whole, before its tools run."""

@@ -14,7 +14,7 @@ from yaoki.errors import (
     SessionNotFoundError,
 )
 from yaoki.store.contract import Session, Turn
-from yaoki.store.events import TextDelta, TurnAccepted, TurnEnded
+from yaoki.store.events import TextDelta, TurnAccepted, TurnEnded, TurnStarted
 from yaoki.store.store import Store
 from yaoki.store.turn_table import MAX_WAITING, FencedError
 
@@ -138,21 +138,74 @@ async def test_earlier_messages_are_whole_turns_and_the_oldest_are_left_out(stor
         await store.turns.append(turn, [TurnEnded(turn=turn.id, outcome="completed")], ["q" * 10 + str(n), *answer])
     await store.turns.accept("local", session.id, "now", "hello")
     turn = await claimed(store, session)
-    kept, left_out = await store.turns.earlier_messages(turn, 1000)
-    assert [messages[0][-1] for messages in kept] == ["0", "1", "3"]
-    assert left_out == 0
-    kept, left_out = await store.turns.earlier_messages(turn, 110)
-    assert [messages[0][-1] for messages in kept] == ["1", "3"]
-    assert left_out == 1
+    earlier = await store.turns.earlier_messages(turn, 1000)
+    assert [messages[0][-1] for messages in earlier.turns] == ["0", "1", "3"]
+    assert earlier.forgotten == 0
+    earlier = await store.turns.earlier_messages(turn, 110)
+    assert [messages[0][-1] for messages in earlier.turns] == ["1", "3"]
+    assert earlier.forgotten == 1
 
 
-async def test_a_changed_record_is_found_and_named(store: Store, session: Session, tmp_path: Path) -> None:
-    await store.turns.accept("local", session.id, "m1", "hello")
-    with sqlite3.connect(tmp_path / "yaoki.db") as connection:
-        connection.execute("UPDATE events SET payload = replace(payload, 'hello', 'HELLO')")
-        connection.execute("UPDATE turns SET content = 'HELLO'")
+def change(path: Path, *statements: str) -> None:
+    """Edit the database behind the store's back."""
+    connection = sqlite3.connect(path / "yaoki.db")
+    with connection:
+        for statement in statements:
+            assert connection.execute(statement).rowcount
     connection.close()
+
+
+@pytest.mark.requirement("S10")
+async def test_a_changed_event_is_found_and_named(store: Store, session: Session, tmp_path: Path) -> None:
+    await store.turns.accept("local", session.id, "m1", "hello")
+    change(tmp_path, "UPDATE events SET payload = replace(payload, 'hello', 'HELLO')")
     with pytest.raises(SessionCorruptedError, match=f"Record 1 of session {session.id}"):
         await store.log.read(session.id)
+
+
+@pytest.mark.requirement("S10", "P-1")
+@pytest.mark.parametrize("started", [False, True])
+async def test_a_changed_turn_is_ended_and_the_next_one_is_claimed(
+    store: Store, session: Session, tmp_path: Path, started: bool
+) -> None:
+    damaged = await store.turns.accept("local", session.id, "m1", "hello")
+    sound = await store.turns.accept("local", session.id, "m2", "hello")
+    if started:
+        turn = await claimed(store, session)
+        await store.turns.append(turn, [TurnStarted(turn=turn.id, agent="default")])
+    change(tmp_path, "UPDATE turns SET content = 'HELLO' WHERE message_id = 'm1'")
+    with store.log.follow(session.id, 2) as tail:
+        assert (await claimed(store, session)).id == sound.turn_id
+        start, end = [stored.event for stored in await tail.read(5)]
+    assert isinstance(start, TurnStarted)
+    assert isinstance(end, TurnEnded)
+    assert (end.turn, end.outcome, end.kind) == (damaged.turn_id, "failed", "session.corrupted")
+
+
+@pytest.mark.requirement("S10")
+async def test_an_earlier_turn_with_changed_messages_is_left_out(
+    store: Store, session: Session, tmp_path: Path
+) -> None:
+    for n in range(3):
+        await store.turns.accept("local", session.id, f"m{n}", "hello")
+        turn = await claimed(store, session)
+        await store.turns.append(turn, [TurnEnded(turn=turn.id, outcome="completed")], [f"question {n}", "answer"])
+    await store.turns.accept("local", session.id, "now", "hello")
+    change(tmp_path, "UPDATE model_messages SET payload = 'other' WHERE payload = 'question 1'")
+    earlier = await store.turns.earlier_messages(await claimed(store, session), 1000)
+    assert [messages[0] for messages in earlier.turns] == ["question 0", "question 2"]
+    assert (earlier.forgotten, earlier.damaged) == (0, 1)
+
+
+@pytest.mark.requirement("S10")
+async def test_a_damaged_session_says_so_and_hides_no_other(store: Store, session: Session, tmp_path: Path) -> None:
+    other = await store.sessions.create("local", "chat", "default", {})
+    change(tmp_path, f"UPDATE sessions SET metadata = '{{', created_at = 'once' WHERE id = '{session.id}'")
     with pytest.raises(SessionCorruptedError):
-        await store.turns.claim(session.id)
+        await store.sessions.get("local", session.id)
+    listed = {found.id: found for found in await store.sessions.newest("local", 10)}
+    assert listed[other.id] == other
+    assert listed[session.id].title == "(a damaged record)"
+    assert await store.sessions.newest("local", 10, before=session.id) == []
+    await store.sessions.erase("local", session.id)
+    assert [found.id for found in await store.sessions.newest("local", 10)] == [other.id]

@@ -130,7 +130,7 @@ class Page:
     def assert_whole(self, text: str) -> None:
         """The page shows exactly this answer, completed."""
         self.assert_ended("completed")
-        assert self.text == text
+        assert self.text == text, f"the page shows {self.text!r}"
         assert self.open_message is None
         ids = [frame.id for frame in self.frames if frame.id]
         assert len(ids) == len(set(ids)), "a frame came twice"

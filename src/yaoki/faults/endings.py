@@ -34,7 +34,13 @@ async def empty_body(reply: Reply) -> None:
 
 
 async def endless(reply: Reply, words: str = "", *, field: str = "content") -> None:
-    """Text up to `at`, then more without end: these words over and over, or new numbers."""
+    """Text up to `at`, then more without end: these words over and over, or new numbers.
+
+    Blanks begin after a whole word: after half of one they would say that it is whole, and nobody could know better.
+    """
+    if words.isspace():
+        end = reply.text.find(" ", reply.at)
+        reply.at = end if end >= 0 else len(reply.text)
     await (reply.before() if field == "content" else reply.begin())
     reply.fire()
     for number in itertools.count(1):

@@ -69,7 +69,7 @@ def read(frame: dict[str, Any]) -> ClientFrame:
         SecurityInputRejectedError: No such frame, or one with wrong fields.
     """
     kind = frame.get("type")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise SecurityInputRejectedError(
             f"There is no frame of type {kind!r}.", field="type", remedy=f"Known types: {', '.join(_KINDS)}."
         )

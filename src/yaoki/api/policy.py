@@ -21,6 +21,8 @@ class ApiPolicy:
         max_streams: Event streams and links that may be open at once.
         max_streams_per_owner: The same for one owner.
         max_requests: Requests under way at once; a stream counts until it has begun.
+        ping_s: Seconds between two questions to a link's client whether it lives.
+        pong_s: Seconds that it has for the answer.
         ticket_s: Seconds that a ticket for a link may be used.
         hosts: Names by which the server may be addressed, besides those of the loopback.
         origins: Origins of other sites that may use it, as `scheme://host[:port]`.
@@ -35,6 +37,8 @@ class ApiPolicy:
     max_streams: int = 10_000
     max_streams_per_owner: int = 2_000
     max_requests: int = 256
+    ping_s: float = 10.0
+    pong_s: float = 15.0
     ticket_s: float = 30.0
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()

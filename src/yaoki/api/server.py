@@ -17,8 +17,6 @@ HEADER_BYTES = 32_768
 """Bytes that a request's headers may have."""
 
 _UNACKED_MS = 20_000
-_PING_EVERY_S = 10.0
-_PONG_WITHIN_S = 15.0
 _OTHER_DESCRIPTORS = 256
 
 
@@ -43,8 +41,8 @@ def server_config(app: ASGIApp, policy: ApiPolicy, *, host: str, port: int, drai
         http=Protocol,
         ws=LinkProtocol,
         ws_max_size=policy.frame_bytes,
-        ws_ping_interval=_PING_EVERY_S,
-        ws_ping_timeout=_PONG_WITHIN_S,
+        ws_ping_interval=policy.ping_s,
+        ws_ping_timeout=policy.pong_s,
         ws_per_message_deflate=False,  # 100 KB a link, for frames that hardly shrink
         lifespan="off",
         loop="asyncio",

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,6 @@ from typing import Any
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
     AcceptConnection,
-    BytesMessage,
     CloseConnection,
     Message,
     Ping,
@@ -38,7 +38,7 @@ class Peer:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
-    status: int = 101
+    status: int = 0
     rejection: bytes = b""
     code: int | None = None
     reason: str = ""
@@ -100,28 +100,27 @@ class Peer:
                     self._text = ""
             case Ping():
                 self.pings += 1
-                if self.polite:
-                    self.writer.write(self._ws.send(event.response()))
+                self._reply(event)
             case CloseConnection():
                 self.code, self.reason = int(event.code), event.reason or ""
-                if self.polite and not self.writer.is_closing():
-                    self.writer.write(self._ws.send(event.response()))
+                self._reply(event)
             case AcceptConnection():
                 self.status = 101
             case RejectConnection():
                 self.status = event.status_code
             case RejectData():
                 self.rejection += event.data
-            case BytesMessage():
-                raise AssertionError("frames are text")
             case _:
-                pass
+                raise AssertionError(f"frames are text, but here is {event!r}")
+
+    def _reply(self, event: Ping | CloseConnection) -> None:
+        if self.polite and not self.writer.is_closing():
+            self.writer.write(self._ws.send(event.response()))
 
     async def shake(self, host: str, path: str, headers: Mapping[str, str]) -> None:
         """The handshake."""
         extra = [(name.encode(), value.encode()) for name, value in headers.items()]
         self.writer.write(self._ws.send(Request(host=host, target=path, extra_headers=extra)))
-        self.status = 0
         async with asyncio.timeout(WAIT_S):
             while not self.status:
                 assert await self.pump(), "closed during the handshake"
@@ -133,14 +132,22 @@ class Peer:
         self.writer.transport.abort()
 
 
+async def narrow(port: int, limit: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that holds little: what is not read soon stays with the server."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+    return await asyncio.open_connection(sock=connection, limit=limit)
+
+
 async def dial(port: int, path: str, *, host: str = "127.0.0.1", limit: int = 65_536, **headers: str) -> Peer:
     """Open a link; it may have been refused.
 
     Args:
-        limit: Bytes that are read ahead of the test.
+        limit: Bytes that are read ahead of the test; few make a narrow connection.
     """
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=limit)
-    peer = Peer(reader, writer)
+    peer = Peer(*await narrow(port, limit) if limit < 65_536 else await asyncio.open_connection("127.0.0.1", port))
     await peer.shake(host, path, {name.replace("_", "-"): value for name, value in headers.items()})
     return peer
 

@@ -16,11 +16,13 @@ from typing import Any, Self
 import httpx2
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import update
 
 from yaoki.api import ApiPolicy, create_app, server_config
 from yaoki.orchestrator import Orchestrator
 from yaoki.store.contract import Turn
 from yaoki.store.events import DomainEvent, Stored, TextDelta, TurnEnded, TurnStarted
+from yaoki.store.schema import events
 from yaoki.store.store import Store, open_store
 from yaoki.turns.local_runner import LocalRunner
 
@@ -119,8 +121,8 @@ class Served:
         await self.write(turn, TurnStarted(turn=turn.id, agent=turn.agent))
         return turn
 
-    async def write(self, turn: Turn, *events: DomainEvent) -> list[Stored]:
-        return await self.store.turns.append(turn, events)
+    async def write(self, turn: Turn, *new: DomainEvent) -> list[Stored]:
+        return await self.store.turns.append(turn, new)
 
     async def say(self, turn: Turn, *texts: str, model: str = "one") -> None:
         for text in texts:
@@ -142,6 +144,11 @@ class Served:
         async with self.client.stream("GET", path, headers=headers, timeout=WAIT_S) as response:
             assert response.status_code == 200, await response.aread()
             yield Stream(response)
+
+    async def damage(self, session_id: str, seq: int) -> None:
+        """Spoil a record, as a decaying disk would."""
+        change = update(events).where(events.c.session_id == session_id, events.c.seq == seq).values(payload="{}")
+        await self.store.database.write(lambda connection: connection.execute(change))
 
     async def until(self, condition: Any) -> None:
         """Wait until something that the server does on its own has happened."""

@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.api.agui import Client
 from tests.unit.api.conftest import Serve
+from tests.unit.api.links import narrow
 from tests.unit.api.served import OWNER, Received, Served, Stream
 from yaoki.api import ApiPolicy
 from yaoki.store.contract import Turn
@@ -221,6 +222,24 @@ async def test_a_reader_that_does_not_read_is_cut_off(serve: Serve) -> None:
             assert [frame.body["type"] for frame in await stream.take(2)] == ["RUN_STARTED", "TEXT_MESSAGE_START"]
 
 
+@pytest.mark.requirement("C3")
+async def test_a_slow_reader_that_takes_something_is_waited_for(serve: Serve) -> None:
+    async with serve(ApiPolicy(send_timeout_s=0.5)) as served:
+        session = await served.session()
+        await served.say(await served.begin(session), "x" * 8_000_000)
+        reader, writer = await narrow(served.port, 1024)
+        path = f"/ai/sessions/{session}/events?after=another:1.1"
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        tail, reads = b"", 0
+        while b"TEXT_MESSAGE_START" not in tail:  # after a snapshot of 8 MB
+            piece = await reader.read(65_536)
+            assert piece, "cut"
+            tail, reads = tail[-100:] + piece, reads + 1
+            if reads % 20 == 0:  # slower than the deadline would have all, and never still
+                await asyncio.sleep(0.2)
+        writer.transport.abort()
+
+
 # The answer to a message as a stream.
 
 
@@ -315,16 +334,7 @@ async def test_unreadable_records_end_a_stream_with_what_is_wrong(served: Served
     session = await served.session()
     turn = await served.begin(session)
     await served.write(turn, TurnStarted(turn=turn.id, agent="default"))
-    await _damage(served, session, 2)
+    await served.damage(session, 2)
     async with served.follow(session) as stream:
         [farewell] = await stream.rest()
     assert farewell.body["value"]["state"] == "session.corrupted"
-
-
-async def _damage(served: Served, session: str, seq: int) -> None:
-    from sqlalchemy import update
-
-    from yaoki.store.schema import events
-
-    change = update(events).where(events.c.session_id == session, events.c.seq == seq).values(payload="{}")
-    await served.store.database.write(lambda connection: connection.execute(change))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+import httpx2
 from pydantic_ai import Agent
 
 from yaoki.errors import ModelAllFailedError
@@ -117,10 +118,13 @@ class Bench:
         candidates: list[Candidate] = []
         for number, provider in enumerate(self.providers):
             await self._stack.enter_async_context(provider)
-            upstream = openai_upstream(
-                model=f"m{number}", base_url=provider.base_url, max_output_tokens=self._policy.max_output_tokens
-            )
             name = f"m{number}"
+            upstream = openai_upstream(
+                model=name,
+                base_url=provider.base_url,
+                max_output_tokens=self._policy.max_output_tokens,
+                transport=httpx2.AsyncHTTPTransport(verify=False),  # plain HTTP: no certificates are read for it
+            )
             breaker = CircuitBreaker(name, BreakerPolicy(threshold=self._threshold))
             candidates.append(Candidate(name=name, upstream=upstream, breaker=breaker, policy=self._policy))
         self.chain = Chain(candidates, rng=self._rng)

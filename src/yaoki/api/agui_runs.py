@@ -13,7 +13,7 @@ from yaoki.api.agui_input import RunInput
 from yaoki.api.event_ids import EventId
 from yaoki.api.feed import Feed
 from yaoki.api.frames import Projection
-from yaoki.api.intake import accept
+from yaoki.api.intake import accept, check_length
 from yaoki.api.tellings import RunTelling
 from yaoki.api.wiring import Services
 from yaoki.errors import AIOrchestrationError, SessionConflictError, SessionNotFoundError
@@ -117,6 +117,7 @@ class Runs:
     async def _begin(self, wanted: RunInput, session_id: str) -> Accepted:
         """Send the message; one that is known is answered by its turn, or taken up again if that came to nothing."""
         question = wanted.question()
+        check_length(self._services, question)  # before there is a session for it
         await self._orchestrator.create_session(
             self._owner, metadata={_THREAD: wanted.thread_id}, session_id=session_id
         )

@@ -18,6 +18,12 @@ async def accept(
         SecurityInputRejectedError: It is too long.
         AIOrchestrationError: What `Orchestrator.send` raises.
     """
+    check_length(services, message)
+    return await services.orchestrator.send(owner, session_id, message.content, message_id=message.id, turn_id=turn_id)
+
+
+def check_length(services: Services, message: NewMessage) -> None:
+    """Raise SecurityInputRejectedError for a message that is too long."""
     limit = services.policy.message_chars
     if len(message.content) > limit:
         raise SecurityInputRejectedError(
@@ -26,4 +32,3 @@ async def accept(
             limit=limit,
             remedy="Send less at once.",
         )
-    return await services.orchestrator.send(owner, session_id, message.content, message_id=message.id, turn_id=turn_id)

@@ -55,7 +55,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("M4", "500/502/503 → at most 2 retries, next model"),
     Requirement("M5", "529 overloaded → back off, other provider"),
     Requirement("M6", "connection refused → next model < 1 s; breaker counts"),
-    Requirement("M7", "DNS failure or slow DNS → bounded; breaker", UNPROVEN),
+    Requirement("M7", "DNS failure or slow DNS → bounded; breaker"),
     Requirement("M8", "bad TLS certificate → closed, no retry, clear error", UNPROVEN),
     Requirement("M9", "slow first byte → first-token deadline, next model"),
     Requirement("M10", "slow drip, or a trickle without tokens → idle and total deadlines; only tokens are life"),

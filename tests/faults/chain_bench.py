@@ -99,6 +99,8 @@ class Bench:
     Args:
         scripts: One per provider; a sequence is played in order.
         policy: What the chain expects of each of them.
+        threshold: Failures in a row that open a breaker.
+        first_url: Where the first candidate looks for its provider instead.
     """
 
     def __init__(
@@ -106,12 +108,12 @@ class Bench:
         *scripts: Script | tuple[Script, ...],
         policy: CandidatePolicy | None = None,
         threshold: int = 5,
-        seed: int = 0,
+        first_url: str = "",
     ) -> None:
         self.providers = [ScriptedProvider(*(script if isinstance(script, tuple) else (script,))) for script in scripts]
         self._policy = policy or CandidatePolicy(first_token_timeout_s=FIRST_TOKEN_S, idle_timeout_s=IDLE_S)
         self._threshold = threshold
-        self._rng = random.Random(seed)
+        self._first_url = first_url
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -121,13 +123,13 @@ class Bench:
             name = f"m{number}"
             upstream = openai_upstream(
                 model=name,
-                base_url=provider.base_url,
+                base_url=(self._first_url if number == 0 else "") or provider.base_url,
                 max_output_tokens=self._policy.max_output_tokens,
                 transport=httpx2.AsyncHTTPTransport(verify=False),  # plain HTTP: no certificates are read for it
             )
             breaker = CircuitBreaker(name, BreakerPolicy(threshold=self._threshold))
             candidates.append(Candidate(name=name, upstream=upstream, breaker=breaker, policy=self._policy))
-        self.chain = Chain(candidates, rng=self._rng)
+        self.chain = Chain(candidates, rng=random.Random(0))
         self._stack.push_async_callback(self.chain.aclose)
         return self
 

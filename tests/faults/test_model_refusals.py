@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.chain_bench import FAILOVER_S, Bench
+from tests.faults.chain_bench import FAILOVER_S, FIRST_TOKEN_S, Bench
 from yaoki.faults import ANSWER, FAULTS, Script
 
 REFUSALS = {
@@ -54,6 +54,19 @@ async def test_a_refused_connection_costs_less_than_a_second() -> None:
         told.assert_whole(ANSWER, failovers=0)  # the open breaker is not asked again
         assert bench.first.fired["refused"] == 1
         assert bench.first.requests == []
+
+
+@pytest.mark.requirement("M7")
+async def test_a_name_that_nobody_knows_is_bounded_and_counts() -> None:
+    nowhere = "http://no-such-host.invalid:1/v1"
+    async with Bench(Script(), Script(), threshold=2, first_url=nowhere) as bench:
+        for state in ("closed", "open"):
+            told = await bench.ask()
+            told.assert_whole(ANSWER, failovers=1)
+            assert told.first_word_s <= FIRST_TOKEN_S + FAILOVER_S
+            assert bench.states[0] == state
+        told = await bench.ask()
+        told.assert_whole(ANSWER, failovers=0)
 
 
 @pytest.mark.requirement("M1", "M2", "M3", "M5", "M22", "M23", "M24")

@@ -17,6 +17,8 @@ __all__ = ["shared_stage", "stage"]
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 SLOW_TOKEN_S = 0.02
+DEADLY = 4
+"""Deaths without a word of an answer that a turn survives."""
 
 
 @pytest.mark.requirement("P1", "P-1", "P-6")
@@ -209,3 +211,28 @@ async def test_ten_sessions_cut_by_one_kill_all_go_on(stage: Stage) -> None:
     await asyncio.gather(*(page.until_ended() for page in pages))
     for page in pages:
         page.assert_whole(ANSWER)
+
+
+@pytest.mark.requirement("P10", "P-1", "P-7")
+@pytest.mark.timeout(120)
+async def test_a_turn_that_dies_with_the_server_again_and_again_is_parked_and_others_go_on(stage: Stage) -> None:
+    silent = Script(fault="never_answers")
+    await stage.play(silent, silent, silent)
+    page = await stage.ask()
+    for deaths in range(1, DEADLY + 1):
+        await stage.first.until(lambda it, deaths=deaths: len(it.asked) >= deaths)
+        await stage.server.restart()
+    await page.connect()
+    await page.until_ended()
+    body = page.assert_ended("parked")
+    assert body["code"] == "agent.parked"
+    assert body["message"]
+    await stage.play(Script(), Script(), Script())
+    other = await stage.ask()
+    await other.until_ended()
+    other.assert_whole(ANSWER)
+    again = await stage.http.post(f"/ai/sessions/{page.session}/recover")
+    assert again.status_code == 202, again.text
+    page.turn = again.json()["turn_id"]
+    await page.until(lambda it: any(frame.body.get("runId") == it.turn for frame in it.terminals))
+    assert page.text == ANSWER

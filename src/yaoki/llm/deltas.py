@@ -53,10 +53,11 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that the provider counted for this response."""
+    """Tokens that the provider counted for this response; `details` are its counts in its own words."""
 
     input_tokens: int
     output_tokens: int
+    details: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Failures of model calls: renamed at the door, and what they say about the candidate."""
 
+import json
+from collections.abc import Mapping
 from typing import Any, cast
 
 from yaoki.errors import (
@@ -18,17 +20,21 @@ _REFUSALS = (400, 422)
 
 
 class ProviderError(Exception):
-    """An error that a provider reported inside a 200, in the shape by which `classify` reads the SDKs' own.
+    """An error that a provider reported, in the shape by which `classify` reads the SDKs' own.
 
     Attributes:
         status_code: An HTTP status, or None.
         body: `{"error": {"code": …}}` or None.
+        headers: Of the answer, as far as there are any.
     """
 
-    def __init__(self, status_code: int | None, body: dict[str, Any] | None) -> None:
-        super().__init__("The provider reported an error inside the stream.")
+    def __init__(
+        self, status_code: int | None, body: dict[str, Any] | None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__("The provider reported an error.")
         self.status_code = status_code
         self.body = body
+        self.headers = headers or {}
 
 
 def rename(error: BaseException) -> AIOrchestrationError | None:
@@ -46,6 +52,18 @@ def in_band_error(error: object) -> AIOrchestrationError:
     known = known or ModelUnavailableError("The provider reported an error inside the stream.")
     known.facts["fault"] = "error_event"
     return known
+
+
+def status_error(status: int, headers: Mapping[str, str], raw: bytes) -> AIOrchestrationError:
+    """The error that a provider reports by a status other than 200; `raw` is the body, as far as it was read."""
+    if status < 400:
+        return ModelMalformedError(f"The provider answered {status} instead of a stream.", fault="redirect")
+    try:
+        body: object = json.loads(raw)
+    except ValueError:
+        body = None
+    error = ProviderError(status, cast("dict[str, Any]", body) if isinstance(body, dict) else None, headers)
+    return rename(error) or ModelUnavailableError(f"The provider answered {status}.")
 
 
 def is_callers(error: AIOrchestrationError) -> bool:

@@ -29,7 +29,8 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 
-from yaoki.errors import ModelInferenceError, ModelMalformedError, ModelTruncatedError
+from yaoki.errors import ModelMalformedError, ModelTruncatedError
+from yaoki.llm.continuing import PLAIN_PREFILL, Prefill, instruction
 from yaoki.llm.deltas import (
     Delta,
     Finish,
@@ -41,8 +42,7 @@ from yaoki.llm.deltas import (
     ToolCallPiece,
     Usage,
 )
-from yaoki.llm.failures import UNSUPPORTED, refuses_request, rename
-from yaoki.llm.seam import anchor_of
+from yaoki.llm.failures import UNSUPPORTED, rename
 
 _FINISH: dict[str, FinishReason] = {"tool_call": "tool_calls", "length": "length", "content_filter": "content_filter"}
 _FOREIGN = (AgentRunError, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
@@ -52,9 +52,6 @@ _NO_TOOLS = ModelRequestParameters()
 _PROBE_QUESTION = "What is the capital of France? Answer in one whole sentence."
 _PROBE_PREFIX = "The capital of France is"
 _PROBE_TOKENS = 4
-PLAIN_PREFILL: dict[str, Any] = {}
-VLLM_PREFILL: dict[str, Any] = {"continue_final_message": True, "add_generation_prompt": False}
-"""Fields of the request body by which vLLM and its kin go on with the last message instead of beginning another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,22 +87,30 @@ class PydanticUpstream:
 
     Args:
         model: Its SDK's own retries must be off: only the chain retries.
-        max_output_tokens: Asked of the provider; a request's own, lower `max_tokens` wins.
+        max_output_tokens: Asked of the provider; a request's own, lower `max_tokens` wins. None: nothing is asked.
         verified: A watcher sits under the SDK, so a cut cannot pass for a success.
+        prefill: How its backend wants a prefill, where others ask the same one.
 
     Attributes:
         verified: As given. An unverified upstream is trusted to report its own cuts.
     """
 
-    def __init__(self, model: Model, *, max_output_tokens: int = 4096, verified: bool = False) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        max_output_tokens: int | None = 4096,
+        verified: bool = False,
+        prefill: Prefill | None = None,
+    ) -> None:
         self.model = model
         self.verified = verified
         self._max_output_tokens = max_output_tokens
-        self._prefill_body = PLAIN_PREFILL
+        self._prefill = prefill or Prefill()
 
     async def stream(self, request: ChatRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
         """Answer, or go on with half an answer. See `Upstream.stream`."""
-        body = self._prefill_body if half is not None and half.mode == "prefill" else PLAIN_PREFILL
+        body = self._prefill.body if half is not None and half.mode == "prefill" else PLAIN_PREFILL
         settings = self._settings(request.settings, self._max_output_tokens, body)
         messages = [*request.messages, *(_continued(half) if half else ())]
         async with aclosing(self._deltas(messages, settings, request.parameters)) as deltas:
@@ -114,15 +119,7 @@ class PydanticUpstream:
 
     async def honours_prefill(self) -> bool:
         """See `Upstream.honours_prefill`. Tries the plain way and vLLM's, and remembers which one works."""
-        for body in (PLAIN_PREFILL, VLLM_PREFILL):
-            try:
-                if await self._goes_on(body):
-                    self._prefill_body = body
-                    return True
-            except ModelInferenceError as error:
-                if not refuses_request(error):
-                    raise
-        return False
+        return await self._prefill.learn(self._goes_on)
 
     async def ping(self) -> None:
         """See `Upstream.ping`."""
@@ -147,9 +144,10 @@ class PydanticUpstream:
                 text += delta.text if isinstance(delta, Text) else ""
         return text.lstrip().startswith("Paris")
 
-    def _settings(self, asked: ModelSettings | None, max_tokens: int, body: dict[str, Any]) -> ModelSettings:
+    def _settings(self, asked: ModelSettings | None, max_tokens: int | None, body: dict[str, Any]) -> ModelSettings:
         settings: dict[str, Any] = dict(asked or {})
-        settings["max_tokens"] = min(settings.get("max_tokens") or math.inf, max_tokens)
+        if max_tokens is not None:
+            settings["max_tokens"] = min(settings.get("max_tokens") or math.inf, max_tokens)
         if body:
             settings["extra_body"] = {**cast("dict[str, Any]", settings.get("extra_body") or {}), **body}
         return cast("ModelSettings", settings)
@@ -197,21 +195,7 @@ def _continued(half: HalfAnswer) -> Iterator[ModelMessage]:
     """The messages that ask for the rest of an answer."""
     yield ModelResponse(parts=[TextPart(half.text.rstrip())])
     if half.mode == "instruction":
-        yield ModelRequest(parts=[UserPromptPart(_instruction(half))])
-
-
-def _instruction(half: HalfAnswer) -> str:
-    if half.calling:
-        return (
-            "The connection was cut while you were calling a tool, after the text above had reached me. "
-            "Make the same tool call again now. Write no text: neither what is above nor anything about the cut."
-        )
-    return (
-        "The connection was cut in the middle of your answer; the text above is all that reached me. Go on exactly "
-        "where it stops. Begin by repeating its last words, character for character:\n"
-        f"{anchor_of(half.text)}\n"
-        "Then write on to the end, as if nothing had happened: no greeting, no apology, no word about the cut."
-    )
+        yield ModelRequest(parts=[UserPromptPart(instruction(half))])
 
 
 def _delta_of(event: object, stream_key: object) -> Delta | None:

@@ -14,28 +14,46 @@ from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
+from yaoki.llm.continuing import Prefill
 from yaoki.llm.deltas import Delta, HalfAnswer
 from yaoki.llm.pydantic_upstream import ChatRequest, PydanticUpstream
 from yaoki.llm.watcher import WatchedTransport
+from yaoki.llm.wire import Wire
+from yaoki.llm.wire_connections import CONNECT_S
+from yaoki.llm.wire_request import WireRequest
 
 OPENAI_URL = "https://api.openai.com/v1"
-CONNECT_S = 5.0
-"""Seconds for the address, the connection and TLS. Everything later is under the chain's own deadlines."""
 _PLACEHOLDER_URL = "http://127.0.0.1:9/v1"
 _NO_KEY = "none"
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
 
 
 class OpenAIUpstream(PydanticUpstream):
-    """A watched model that speaks OpenAI's chat completions, at an address that may change."""
+    """A watched model that speaks OpenAI's chat completions, at an address that may change.
 
-    def __init__(self, model: OpenAIChatModel, base_url: str | Callable[[], str], *, max_output_tokens: int) -> None:
-        super().__init__(model, max_output_tokens=max_output_tokens, verified=True)
+    Args:
+        wire: Answers what comes in OpenAI's own words; everything else goes through the SDK.
+    """
+
+    def __init__(
+        self,
+        model: OpenAIChatModel,
+        base_url: str | Callable[[], str],
+        *,
+        max_output_tokens: int,
+        wire: Wire,
+        prefill: Prefill,
+    ) -> None:
+        super().__init__(model, max_output_tokens=max_output_tokens, verified=True, prefill=prefill)
         self._client = model.client
         self._base_url = base_url
+        self._wire = wire
 
-    async def stream(self, request: ChatRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
+    def stream(self, request: ChatRequest | WireRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
         """See `Upstream.stream`. An address that is not known now raises `ModelUnavailableError`."""
+        return self._wire.stream(request, half) if isinstance(request, WireRequest) else self._chat(request, half)
+
+    async def _chat(self, request: ChatRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
         self._locate()
         async with aclosing(super().stream(request, half)) as deltas:
             async for delta in deltas:
@@ -54,6 +72,7 @@ class OpenAIUpstream(PydanticUpstream):
     async def aclose(self) -> None:
         """Close the client and its connections."""
         await self._client.close()
+        await self._wire.aclose()
 
     def _locate(self) -> None:
         if callable(self._base_url):
@@ -97,4 +116,13 @@ def openai_upstream(
         openai_chat_streaming_requires_finish_reason=True, openai_chat_supports_max_completion_tokens=own
     )
     chat = OpenAIChatModel(model, provider=provider, profile=profile)
-    return OpenAIUpstream(chat, base_url, max_output_tokens=max_output_tokens)
+    prefill = Prefill()
+    wire = Wire(
+        model=model,
+        base_url=base_url if callable(base_url) else lambda: base_url,
+        api_key=api_key,
+        max_output_tokens=max_output_tokens,
+        limit_field="max_completion_tokens" if own else "max_tokens",
+        prefill=prefill,
+    )
+    return OpenAIUpstream(chat, base_url, max_output_tokens=max_output_tokens, wire=wire, prefill=prefill)

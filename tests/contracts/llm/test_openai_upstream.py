@@ -9,8 +9,9 @@ from pydantic_ai.models import ModelRequestParameters
 
 from yaoki.errors import ModelInferenceError, ModelMalformedError, ModelUnavailableError
 from yaoki.faults import ANSWER, FAULTS, Fault, Script, ScriptedProvider
+from yaoki.llm.continuing import VLLM_PREFILL
 from yaoki.llm.deltas import Delta, Finish, HalfAnswer, Text, Usage
-from yaoki.llm.pydantic_upstream import VLLM_PREFILL, ChatRequest
+from yaoki.llm.pydantic_upstream import ChatRequest
 from yaoki.llm.upstreams import OpenAIUpstream, openai_upstream
 
 REQUEST = ChatRequest(messages=[ModelRequest(parts=[UserPromptPart("Tell me.")])], parameters=ModelRequestParameters())

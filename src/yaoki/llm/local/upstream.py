@@ -7,6 +7,7 @@ from yaoki.llm.deltas import Delta, HalfAnswer
 from yaoki.llm.local.model import LocalModel, ModelState
 from yaoki.llm.pydantic_upstream import ChatRequest
 from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.wire_request import WireRequest
 
 _START_S = 30.0
 
@@ -31,7 +32,7 @@ class LocalUpstream:
             max_output_tokens=max_output_tokens,
         )
 
-    async def stream(self, request: ChatRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
+    async def stream(self, request: ChatRequest | WireRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
         """See `Upstream.stream`. The chain's first-token deadline also bounds the wait for a start."""
         if self._model.state is ModelState.STARTING:
             await self._model.wait_ready(_START_S)

@@ -1,0 +1,58 @@
+"""How a backend is asked to go on with half an answer: the same words and fields for every face of the chain."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from yaoki.errors import ModelInferenceError
+from yaoki.llm.deltas import HalfAnswer
+from yaoki.llm.failures import refuses_request
+from yaoki.llm.seam import anchor_of
+
+PLAIN_PREFILL: dict[str, Any] = {}
+VLLM_PREFILL: dict[str, Any] = {"continue_final_message": True, "add_generation_prompt": False}
+"""Fields of the request body by which vLLM and its kin go on with the last message instead of beginning another."""
+
+
+class Prefill:
+    """How one backend wants a prefill; shared by all who ask it.
+
+    Attributes:
+        body: Fields that the request body needs besides the half answer as its last message.
+    """
+
+    def __init__(self) -> None:
+        self.body = PLAIN_PREFILL
+
+    async def learn(self, goes_on: Callable[[dict[str, Any]], Awaitable[bool]]) -> bool:
+        """Try the plain way and vLLM's, and remember which one works; False if neither does.
+
+        Args:
+            goes_on: Asks the backend, with these fields, whether it continues a sentence instead of beginning one.
+
+        Raises:
+            ModelInferenceError: Nobody knows: the request itself failed.
+        """
+        for body in (PLAIN_PREFILL, VLLM_PREFILL):
+            try:
+                if await goes_on(body):
+                    self.body = body
+                    return True
+            except ModelInferenceError as error:
+                if not refuses_request(error):
+                    raise
+        return False
+
+
+def instruction(half: HalfAnswer) -> str:
+    """The user's message that asks for the rest of an answer, or for its tool call again."""
+    if half.calling:
+        return (
+            "The connection was cut while you were calling a tool, after the text above had reached me. "
+            "Make the same tool call again now. Write no text: neither what is above nor anything about the cut."
+        )
+    return (
+        "The connection was cut in the middle of your answer; the text above is all that reached me. Go on exactly "
+        "where it stops. Begin by repeating its last words, character for character:\n"
+        f"{anchor_of(half.text)}\n"
+        "Then write on to the end, as if nothing had happened: no greeting, no apology, no word about the cut."
+    )

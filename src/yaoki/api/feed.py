@@ -57,6 +57,7 @@ class Feed:
         self._owner = owner
         self._telling = telling
         self._knows_all = telling.projection.transcript.last_seq == telling.place.seq - 1
+        self._trouble: str | None = None
         self._spoke = services.clock.monotonic()
 
     async def batches(self) -> AsyncGenerator[list[Told]]:
@@ -76,7 +77,7 @@ class Feed:
                         self.farewell = self._leave("restarting", "The server is about to restart.", "reconnect", 1012)
                         return
                     await self._look_back(batch)
-                    told = [frame for stored in batch for frame in telling.tell(stored)]
+                    told = [*self._change(), *(frame for stored in batch for frame in telling.tell(stored))]
                     if told or not self._silence_s():
                         yield told or self._heartbeat()
                         self._spoke = self._services.clock.monotonic()
@@ -127,6 +128,20 @@ class Feed:
         if not self._telling.begun:
             return []
         return [(None, custom("heartbeat", {"everyS": self._services.policy.heartbeat_s}))]
+
+    def _change(self) -> list[Told]:
+        """What is said when nothing can be saved any more, and when it can again: no event of the log can say it."""
+        trouble = self._services.orchestrator.trouble
+        if trouble == self._trouble or not self._telling.begun:
+            return []
+        self._trouble = trouble
+        if trouble is None:
+            guidance = Guidance(state="saving", reason="Messages are saved again.", action="resend")
+        else:
+            reason = f"{trouble} New messages are refused; answers under way wait, and go on by themselves."
+            wait_s = self._services.policy.retry_after_s
+            guidance = Guidance(state="paused", reason=reason, action="wait", retry_after_s=wait_s)
+        return [(None, guidance_frame(guidance))]
 
     def _leave(self, state: str, reason: str, action: str, code: int) -> Farewell:
         """The last word. Readers come back spread over time, not all at once."""

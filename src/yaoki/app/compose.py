@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yaoki.errors import ConfigurationError
+from yaoki.errors import ConfigurationError, SessionStoreUnavailableError
 from yaoki.llm.candidates import Candidate
 from yaoki.llm.chain import Chain
 from yaoki.llm.deltas import Upstream
@@ -171,7 +171,9 @@ def _context_chars(models: list[ModelSettings]) -> int:
 async def _housekeeping(store: Store, keep_days: int) -> None:
     """Erase what is older than the settings keep, now and once a day."""
     while keep_days:
-        erased = await store.sessions.purge(keep_days)
-        if erased:
-            _log.info("Erased %d sessions without activity for %d days.", erased, keep_days)
+        try:
+            if erased := await store.retention.purge(keep_days):
+                _log.info("Erased %d sessions without activity for %d days.", erased, keep_days)
+        except SessionStoreUnavailableError as error:
+            _log.warning("Old sessions could not be erased: %s", error)
         await asyncio.sleep(_PURGE_EVERY_S)

@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from yaoki.errors import ConfigurationSettingError, SessionStoreUnavailableError
 from yaoki.store.lock import RunnerLock
-from yaoki.store.schema import HEAD, meta
+from yaoki.store.schema import HEAD, meta, put_meta
 from yaoki.store.trouble import reason_of, store_error
 from yaoki.store.writer import Writer
 
@@ -84,7 +84,7 @@ class Database:
         writer, self._writer = self._writer, None
         if writer is not None and self.lock is not None:
             try:
-                await writer.run(lambda connection: _put(connection, "clean", "1"), durable=True)
+                await writer.run(lambda connection: put_meta(connection, "clean", "1"), durable=True)
             except SessionStoreUnavailableError as error:
                 _log.warning("The end could not be noted as a clean one: %s", error)
             await writer.aclose()
@@ -196,13 +196,8 @@ def _claim_log(connection: Connection) -> str:
     lost = rows.get("clean") != "1" and rows.get("boot") != boot
     log_id = secrets.token_hex(4) if lost or "log_id" not in rows else rows["log_id"]
     for key, value in (("log_id", log_id), ("boot", boot), ("clean", "0")):
-        _put(connection, key, value)
+        put_meta(connection, key, value)
     return log_id
-
-
-def _put(connection: Connection, key: str, value: str) -> None:
-    connection.execute(meta.delete().where(meta.c.key == key))
-    connection.execute(meta.insert().values(key=key, value=value))
 
 
 def _refused(path: Path, why: str) -> ConfigurationSettingError:

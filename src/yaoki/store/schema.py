@@ -6,6 +6,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Connection,
     Float,
     ForeignKey,
     Index,
@@ -79,6 +80,13 @@ model_messages = Table(
     Column("payload", Text, nullable=False),
     Column("checksum", String, nullable=False),
 )
+
+
+def put_meta(connection: Connection, key: str, value: str | None) -> None:
+    """Note a fact about the database itself; None forgets it."""
+    connection.execute(meta.delete().where(meta.c.key == key))
+    if value is not None:
+        connection.execute(meta.insert().values(key=key, value=value))
 
 
 def checksum(*parts: object) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, Text, delete, insert, select, type_coerc
 from yaoki.errors import SessionCorruptedError, SessionNotFoundError
 from yaoki.store.contract import Session
 from yaoki.store.database import Database
-from yaoki.store.schema import sessions, turns
+from yaoki.store.schema import sessions
 
 MAX_TITLE_CHARS = 80
 _UNREADABLE = "(a damaged record)"
@@ -120,13 +120,6 @@ class SessionTable:
             connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
         await self._database.write(work, durable=True)
-
-    async def purge(self, keep_days: float) -> int:
-        """Erase sessions without activity for `keep_days` days and without an open turn; returns how many."""
-        before = self._now() - keep_days * 86_400
-        busy = select(turns.c.session_id).where(turns.c.status != "ended")
-        old = delete(sessions).where(sessions.c.updated_at < before, sessions.c.id.not_in(busy))
-        return await self._database.write(lambda connection: connection.execute(old).rowcount)
 
 
 def find(connection: Connection, owner: str, session_id: str) -> Session:

@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 from yaoki.store.database import Database, Role, open_database
 from yaoki.store.log import Log
-from yaoki.store.schema import meta
+from yaoki.store.retention import Retention
+from yaoki.store.schema import put_meta
 from yaoki.store.session_table import SessionTable
 from yaoki.store.turn_table import TurnTable
 
@@ -22,6 +23,7 @@ class Store:
     sessions: SessionTable
     turns: TurnTable
     log: Log
+    retention: Retention
 
     @property
     def log_id(self) -> str:
@@ -37,8 +39,7 @@ class Store:
 
         def work(connection: Connection) -> None:
             # Always another value: SQLite recognises one that is there already, and then writes nothing.
-            connection.execute(meta.delete().where(meta.c.key == "checked"))
-            connection.execute(meta.insert().values(key="checked", value=secrets.token_hex(8)))
+            put_meta(connection, "checked", secrets.token_hex(8))
 
         await self.database.write(work)
 
@@ -63,4 +64,10 @@ async def open_store(path: Path, role: Role = "runner", *, clock: Clock = SYSTEM
 
     database = await open_database(path, role)
     log = Log(database)
-    return Store(database, SessionTable(database, now), TurnTable(database, log, now), log)
+    return Store(
+        database,
+        SessionTable(database, now),
+        TurnTable(database, log, now),
+        log,
+        Retention(database, log, now),
+    )

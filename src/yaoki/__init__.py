@@ -166,6 +166,14 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
             "handle_ai_errors",
         ),
     ),
+    "yaoki.integrations.pydantic_ai": (
+        "chain",
+        (
+            "Resilience",
+            "RunLimits",
+            "resilient",
+        ),
+    ),
     "yaoki.llm.budget": (
         "chain",
         ("TurnBudget",),
@@ -194,6 +202,9 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
 if TYPE_CHECKING:
     # The table once more, as type checkers read it; tests/architecture holds the two to each other.
     from yaoki.errors import *  # noqa: F403 - re-exports each name of its __all__
+    from yaoki.integrations.pydantic_ai import Resilience as Resilience
+    from yaoki.integrations.pydantic_ai import RunLimits as RunLimits
+    from yaoki.integrations.pydantic_ai import resilient as resilient
     from yaoki.llm.budget import TurnBudget as TurnBudget
     from yaoki.llm.candidates import Candidate as Candidate
     from yaoki.llm.candidates import CandidatePolicy as CandidatePolicy

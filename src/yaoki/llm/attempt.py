@@ -149,6 +149,11 @@ class Attempt:
             self.excess = ModelOutputLimitError("The answer would not end.", fault=guard.excess)
         self._judge()
 
+    @property
+    def whole(self) -> bool:
+        """Whether it brought a response that nothing is missing of."""
+        return self._response.finish is not None and self._response.finish.reason in _GOOD and self.excess is None
+
     def _take(self, delta: Delta) -> Iterator[Item]:
         """What may be handed out now that `delta` has come."""
         response = self._response

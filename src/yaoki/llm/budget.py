@@ -1,51 +1,123 @@
-"""What one turn may still spend. Every layer draws from the same budget; none multiplies another's retries."""
+"""What one turn may still spend. Every layer draws from the same budget; none multiplies another's retries.
 
-from yaoki.errors import AgentTurnBudgetSpentError
+    deadline   from the turn's start; no attempt begins after it
+    attempts   taken when a request starts, given back when it brought a whole response: so a turn takes as many steps
+               with tools as it needs, and stands `max_attempts` requests that fail
+    tokens     of prompts and answers together; what a cut attempt used is estimated, and shown to be
+    money      the same at list prices, where a price is known
+
+Tokens and money end a turn between two requests, never inside an answer: each request is capped by its output limit.
+"""
+
+from yaoki.errors import AgentTurnBudgetSpentError, ConfigurationSettingError
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
+
+_MICRO = 1_000_000
 
 
 class TurnBudget:
-    """A deadline and a number of attempts, drawn down by whoever tries something.
+    """A turn's deadline, attempts, tokens and money, drawn down by whoever tries something.
 
     Args:
-        deadline_s: Seconds from now until the turn must have ended.
-        max_attempts: Model requests in all, the first included.
+        deadline_s: Seconds from now until the turn must have ended, above 0.
+        max_attempts: Requests that may fail, at least 1.
+        max_tokens: Of all requests together; None: no limit.
+        max_cost_usd: US dollars of all requests whose price is known; None: no limit.
+
+    Attributes:
+        attempts_left: Requests that may still start, as things stand.
+        input_tokens: Spent so far, estimates included.
+        output_tokens: The same.
+        estimated_tokens: How many of both are estimates of ours.
+        cost_usd: Spent so far, estimates included, where a price is known.
+        requests: Started so far.
+        unpriced: Requests whose price nobody knows.
     """
 
-    def __init__(self, deadline_s: float = 180.0, max_attempts: int = 6, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        deadline_s: float = 180.0,
+        max_attempts: int = 6,
+        *,
+        max_tokens: int | None = None,
+        max_cost_usd: float | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        if deadline_s <= 0 or max_attempts < 1:
+            raise ConfigurationSettingError("A budget needs a deadline above 0 and at least one attempt.")
         self._clock = clock
         self._deadline = clock.monotonic() + deadline_s
+        self._max_tokens = max_tokens
+        self._max_cost_usd = max_cost_usd
         self.attempts_left = max_attempts
         self.input_tokens = 0
         self.output_tokens = 0
+        self.estimated_tokens = 0
+        self.cost_usd = 0.0
         self.requests = 0
+        self.unpriced = 0
 
     @property
     def remaining_s(self) -> float:
         """Seconds left; never below 0."""
         return max(0.0, self._deadline - self._clock.monotonic())
 
+    @property
+    def spent(self) -> str:
+        """What there is nothing left of: attempts, time, tokens or money; empty while there is some of each."""
+        if self.attempts_left <= 0:
+            return "attempts"
+        if self.remaining_s <= 0:
+            return "time"
+        if self._max_tokens is not None and self.input_tokens + self.output_tokens >= self._max_tokens:
+            return "tokens"
+        if self._max_cost_usd is not None and self.cost_usd >= self._max_cost_usd:
+            return "money"
+        return ""
+
     def spend_attempt(self) -> None:
         """Take one attempt.
 
         Raises:
-            AgentTurnBudgetSpentError: No attempt or no time is left; nothing was started.
+            AgentTurnBudgetSpentError: Something is used up, see `facts["spent"]`; nothing was started.
         """
-        if self.attempts_left <= 0 or self.remaining_s <= 0:
-            what = "time" if self.attempts_left > 0 else "attempts"
-            raise AgentTurnBudgetSpentError(f"The turn has no {what} left.")
+        spent = self.spent
+        if spent:
+            raise AgentTurnBudgetSpentError(f"The turn has no {spent} left.", spent=spent)
         self.attempts_left -= 1
         self.requests += 1
 
-    def add_usage(self, input_tokens: int, output_tokens: int) -> None:
-        """Count tokens that a provider reported."""
+    def give_back(self) -> None:
+        """The attempt brought a whole response: the next step may have it."""
+        self.attempts_left += 1
+
+    def add_usage(
+        self, input_tokens: int, output_tokens: int, *, cost_usd: float | None = None, estimated: bool = False
+    ) -> None:
+        """Count what a request used.
+
+        Args:
+            input_tokens: Of the prompt.
+            output_tokens: Of the answer.
+            cost_usd: What that costs; None: nobody knows.
+            estimated: The provider did not say; this is a guess of ours.
+        """
         self.input_tokens += input_tokens
         self.output_tokens += output_tokens
+        self.estimated_tokens += input_tokens + output_tokens if estimated else 0
+        self.cost_usd += cost_usd or 0.0
+        self.unpriced += cost_usd is None
 
     def usage(self) -> dict[str, int]:
-        """What was spent so far, by name."""
-        return {
+        """What was spent so far, by name; money in millionths of a US dollar, if any price was known."""
+        spent = {
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "requests": self.requests,
         }
+        if self.estimated_tokens:
+            spent["estimated_tokens"] = self.estimated_tokens
+        if self.cost_usd:
+            spent["cost_microusd"] = round(self.cost_usd * _MICRO)
+            spent["unpriced_requests"] = self.unpriced
+        return spent

@@ -152,6 +152,8 @@ class _Run:
                 async for item in items:
                     yield self._minted(item) if type(item) is ToolCall else item
             self._done = True
+            if attempt.whole:
+                self._task.budget.give_back()
             if attempt.excess is not None:
                 self._tell_failure(candidate, attempt.excess)
         except SeamRefusedError as refusal:

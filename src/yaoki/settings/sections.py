@@ -76,7 +76,7 @@ class LimitSettings(Section):
         max_streams_per_owner: The same for one owner.
         max_requests: Requests under way at once.
         turn_deadline_s: Seconds from a turn's start to its end, whatever happens.
-        turn_attempts: Model requests of one turn in all, the first included.
+        turn_attempts: Model requests of one turn that may fail; those that bring a whole response cost none.
     """
 
     body_bytes: Annotated[int, Field(ge=1024, le=1_073_741_824)] = 1_048_576

@@ -22,6 +22,7 @@ from yaoki.llm.budget import TurnBudget
 from yaoki.llm.chain import Chain
 from yaoki.llm.chain_model import ChainModel
 from yaoki.llm.failures import rename
+from yaoki.resilience.ambient import spending
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 from yaoki.resilience.notices import Notices
 from yaoki.store.contract import Turn
@@ -54,7 +55,7 @@ class AgentPolicy:
 
     Attributes:
         deadline_s: Seconds that a claimed turn may take.
-        max_attempts: Requests to models in all, the first included.
+        max_attempts: Requests to models that may fail; those that bring a whole response cost none.
         context_chars: Characters of earlier conversation that are told to the model.
     """
 
@@ -85,7 +86,6 @@ class TurnRun:
         self._clock = clock
         self._recorder = Recorder(store, turn, clock)
         self._budget = TurnBudget(agent.deadline_s, agent.max_attempts, clock=clock)
-        self._stopped = turn.cancel_requested
         self._stopped = turn.cancel_requested
         self._begun = False
         self._work: asyncio.Task[Ending] | None = None
@@ -130,7 +130,8 @@ class TurnRun:
         if told.fruitless_claims(so_far) > MAX_FRUITLESS_CLAIMS:
             return endings.parked()
         await self._say_what_is_left_out(conversation)
-        return await self._converse(conversation)
+        with spending(self._budget):
+            return await self._converse(conversation)
 
     async def _begin(self) -> list[Stored]:
         """Say that the turn starts, or that it goes on; returns what has happened in it."""

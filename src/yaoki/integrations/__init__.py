@@ -1,0 +1,1 @@
+"""Drop-ins for agents that exist already."""

@@ -1,0 +1,300 @@
+"""Yaoki inside a pydantic-ai agent: the chain and one budget per run, with one line.
+
+    agent = Agent(resilient("openai-chat:gpt-5", "anthropic:claude-sonnet-4-5"))              # as its model
+    agent = Agent("openai-chat:gpt-5", capabilities=[Resilience("anthropic:claude-sonnet-4-5")])   # or as a capability
+
+What is different from a list of fallbacks: a stream without its terminator is no answer, and the next model goes on
+from the last word shown. Where no model can join on cleanly, a run that nobody watches begins the answer again; a
+stream cannot take back what it has shown, so it raises `ModelTruncatedError` with `facts["fault"] == "seam"`.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic_ai import RunContext
+from pydantic_ai.agent.abstract import AbstractAgent
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.capabilities.abstract import WrapRunHandler
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse, infer_model
+from pydantic_ai.run import AgentRunResult
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.tools import AgentDepsT
+
+from yaoki.errors import ConfigurationSettingError, ModelTruncatedError
+from yaoki.llm.budget import TurnBudget
+from yaoki.llm.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain import Chain
+from yaoki.llm.chain_model import ChainModel, Sink
+from yaoki.llm.deltas import Item, Restart
+from yaoki.llm.watched_model import upstream_of
+from yaoki.resilience.ambient import ambient_budget, spending
+from yaoki.resilience.breaker import CircuitBreaker
+from yaoki.resilience.notices import Notices
+
+_WHOLE_OUTPUTS = ("native", "prompted")
+"""Output modes whose text must parse, so none of it is shown before all of it is there."""
+_ROOMY = CandidatePolicy(max_output_tokens=64_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLimits:
+    """What one run of an agent may spend; every request and every guarded call inside draws from it.
+
+    Attributes:
+        deadline_s: Seconds from the run's start until its last request must have ended, above 0.
+        max_attempts: Model requests in all, the first included; at least 1.
+    """
+
+    deadline_s: float = 180.0
+    max_attempts: int = 12
+
+    def __post_init__(self) -> None:
+        if self.deadline_s <= 0 or self.max_attempts < 1:
+            raise ConfigurationSettingError("A run needs a deadline above 0 and at least one attempt.")
+
+    def budget(self) -> TurnBudget:
+        """A new budget, which counts from now."""
+        return TurnBudget(self.deadline_s, self.max_attempts)
+
+
+def resilient(
+    *models: Model | str,
+    limits: RunLimits | None = None,
+    policy: CandidatePolicy | None = None,
+    notices: Notices | None = None,
+) -> "ResilientModel":
+    """Several models as one that survives.
+
+    Args:
+        models: In the order of preference; pydantic-ai's own, or names that it knows. Their SDKs' retries are switched
+            off: the chain retries.
+        limits: What one run may spend.
+        policy: Deadlines and continuation, the same for all of them.
+        notices: Who is told of `AttemptFailed`, `FailedOver` and `FirstToken`.
+
+    Raises:
+        ConfigurationSettingError: No model, or the same one twice.
+
+    Example:
+        >>> from pydantic_ai import Agent
+        >>> from pydantic_ai.models.test import TestModel
+        >>> Agent(resilient(TestModel(custom_output_text="All hands accounted for."))).run_sync("Report.").output
+        'All hands accounted for.'
+    """
+    return ResilientModel([infer_model(model) for model in models], limits=limits, policy=policy, notices=notices)
+
+
+class ResilientModel(Model):
+    """A chain of pydantic-ai models. Made by `resilient`; serves any number of runs at once.
+
+    Entering it (an agent does, as its own context) keeps the models' connections open.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        *,
+        limits: RunLimits | None = None,
+        policy: CandidatePolicy | None = None,
+        notices: Notices | None = None,
+    ) -> None:
+        super().__init__()
+        names = [model.model_id for model in models]
+        if not names or len(set(names)) < len(names):
+            raise ConfigurationSettingError("A resilient model needs at least one model, and each of them once.")
+        self.models = tuple(models)
+        self.limits = limits or RunLimits()
+        self.chain = Chain(
+            [
+                Candidate(
+                    name=name,
+                    upstream=upstream_of(model),
+                    breaker=CircuitBreaker(name, notices=notices),
+                    policy=policy or _ROOMY,
+                )
+                for name, model in zip(names, models, strict=True)
+            ],
+            notices=notices,
+        )
+        self._entered = AsyncExitStack()
+        self._entries = 0
+
+    @property
+    def model_name(self) -> str:
+        """The models' names, in the order of preference."""
+        return "resilient:" + ",".join(model.model_id for model in self.models)
+
+    @property
+    def system(self) -> str:
+        """The chain stands for no provider."""
+        return "yaoki"
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """The whole answer. Nobody has seen half of it, so a refused seam begins it again.
+
+        Raises:
+            ModelAllFailedError: No model could answer.
+            AgentTurnBudgetSpentError: The run's budget ended first.
+        """
+        model = self._turn(_heard, model_request_parameters)
+        return await model.request(messages, model_settings, model_request_parameters)
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Stream the answer.
+
+        Raises:
+            ModelTruncatedError: Out of the iteration: what was shown cannot be continued.
+            ModelAllFailedError: Out of the iteration: no model could answer.
+            AgentTurnBudgetSpentError: Out of the iteration: the run's budget ended first.
+        """
+        model = self._turn(_refuse_restart, model_request_parameters)
+        async with model.request_stream(messages, model_settings, model_request_parameters, run_context) as response:
+            yield response
+
+    def prepare_messages(
+        self,
+        messages: list[ModelMessage],
+        model_request_parameters: ModelRequestParameters | None = None,  # noqa: ARG002 - pydantic-ai's signature
+    ) -> list[ModelMessage]:
+        """Unchanged: each model prepares its own."""
+        return messages
+
+    def prepare_request(
+        self, model_settings: ModelSettings | None, model_request_parameters: ModelRequestParameters
+    ) -> tuple[ModelSettings | None, ModelRequestParameters]:
+        """Unchanged: each model prepares its own."""
+        return model_settings, model_request_parameters
+
+    def customize_request_parameters(self, model_request_parameters: ModelRequestParameters) -> ModelRequestParameters:
+        """Unchanged: each model customises its own."""
+        return model_request_parameters
+
+    async def __aenter__(self) -> Self:
+        if not self._entries:
+            for model in self.models:
+                await self._entered.enter_async_context(model)
+        self._entries += 1
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        self._entries -= 1
+        if not self._entries:
+            await self._entered.aclose()
+
+    def _turn(self, sink: Sink, parameters: ModelRequestParameters) -> ChainModel:
+        bound = ambient_budget()
+        budget = bound if isinstance(bound, TurnBudget) else self.limits.budget()
+        return ChainModel(self.chain, budget, sink=sink, hold_text=parameters.output_mode in _WHOLE_OUTPUTS)
+
+    def _refresh_http_client(self) -> None:
+        for model in self.models:
+            model._refresh_http_client()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as pydantic-ai's own do
+
+    @asynccontextmanager
+    async def _run_scope(self) -> AsyncGenerator[None]:
+        """Around a run: what its models need for it, and its budget, unless an outer turn's is bound already."""
+        outer = isinstance(ambient_budget(), TurnBudget)
+        async with AsyncExitStack() as stack:
+            for model in self.models:
+                await stack.enter_async_context(model._run_scope())  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+            with nullcontext() if outer else spending(self.limits.budget()):
+                yield
+
+    def _start_request_deadline(self, model_settings: ModelSettings | None, *, stream: bool) -> None:  # noqa: ARG002
+        """None: the chain has deadlines of its own, and one around all of it would kill a failover."""
+        return
+
+
+class _Borrowing(ResilientModel):
+    """Wraps an agent's own model for a request: whoever entered that model closes it."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        return
+
+
+@dataclass(init=False)
+class Resilience(AbstractCapability[AgentDepsT]):
+    """The same as a capability: the agent's own model first, then these.
+
+    An agent without a model starts with the first of them. A model that a run or another capability selects is wrapped
+    in the same way, and remembers its failures as long as the capability lives.
+    """
+
+    fallbacks: tuple[Model | str, ...]
+    limits: RunLimits
+    policy: CandidatePolicy | None
+    notices: Notices | None = field(repr=False)
+
+    def __init__(
+        self,
+        *fallbacks: Model | str,
+        limits: RunLimits | None = None,
+        policy: CandidatePolicy | None = None,
+        notices: Notices | None = None,
+    ) -> None:
+        super().__init__()
+        self.fallbacks = fallbacks
+        self.limits = limits or RunLimits()
+        self.policy = policy
+        self.notices = notices
+        self._supplies_model = False
+        self._wrappers: dict[str, _Borrowing] = {}
+
+    def for_agent(self, agent: AbstractAgent[AgentDepsT, Any]) -> "Resilience[AgentDepsT]":
+        """See `AbstractCapability`: whether the agent has a model of its own is known now."""
+        self._supplies_model = agent.model is None
+        return self
+
+    def get_model(self) -> Model | str | None:
+        """The first of them, for an agent that has none."""
+        return self.fallbacks[0] if self._supplies_model and self.fallbacks else None
+
+    def get_wrapper_model(self, model: Model) -> Model | None:
+        """The chain of `model` and the fallbacks; None for what is a chain already."""
+        if isinstance(model, ResilientModel):
+            return None
+        if model.model_id not in self._wrappers:
+            others = [other for other in map(infer_model, self.fallbacks) if other.model_id != model.model_id]
+            self._wrappers[model.model_id] = _Borrowing(
+                [model, *others], limits=self.limits, policy=self.policy, notices=self.notices
+            )
+        return self._wrappers[model.model_id]
+
+    async def wrap_run(self, ctx: RunContext[AgentDepsT], *, handler: WrapRunHandler) -> AgentRunResult[Any]:  # noqa: ARG002
+        """Bind the run's budget, unless an outer turn's is bound already."""
+        if isinstance(ambient_budget(), TurnBudget):
+            return await handler()
+        with spending(self.limits.budget()):
+            return await handler()
+
+
+async def _heard(_item: Item) -> None:
+    """Nobody watches."""
+
+
+async def _refuse_restart(item: Item) -> None:
+    if isinstance(item, Restart):
+        raise ModelTruncatedError("The answer broke off, and no model could go on from what was shown.", fault="seam")

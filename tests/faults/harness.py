@@ -38,12 +38,15 @@ class Server:
 
     Args:
         folder: Holds settings, database and log.
-        models: Base URLs in order of preference.
+        models: Base URLs in order of preference; without any, `extra` brings models and agents.
         extra: More TOML.
+        limits: More TOML in its section [limits].
         database: Another place for it.
     """
 
-    def __init__(self, folder: Path, models: list[str], extra: str = "", *, database: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, models: list[str], extra: str = "", *, limits: str = "", database: Path | None = None
+    ) -> None:
         self.folder = folder
         self.database = database or folder / "yaoki.db"
         self.log_file = folder / "server.log"
@@ -51,7 +54,7 @@ class Server:
         self._process: asyncio.subprocess.Process | None = None
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._settings.write_text(_toml(self.port, self.database, models) + extra)
+        self._settings.write_text(_toml(self.port, self.database, models, limits) + extra)
 
     @property
     def pid(self) -> int:
@@ -137,19 +140,22 @@ class Stage:
         folder: For the server's files.
         scripts: One per provider, the preferred one first.
         extra: More TOML for the server.
+        limits: More TOML in its section [limits].
     """
 
-    def __init__(self, folder: Path, *scripts: Script, extra: str = "") -> None:
+    def __init__(self, folder: Path, *scripts: Script, extra: str = "", limits: str = "") -> None:
         self.providers = [ScriptedProvider(script) for script in scripts]
         self._folder = folder
         self._extra = extra
+        self._limits = limits
         self._pages: list[Page] = []
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         for provider in self.providers:
             await self._stack.enter_async_context(provider)
-        self.server = Server(self._folder, [provider.base_url for provider in self.providers], self._extra)
+        urls = [provider.base_url for provider in self.providers]
+        self.server = Server(self._folder, urls, self._extra, limits=self._limits)
         await self.server.start()
         self._stack.push_async_callback(self.server.kill)
         self.http = await self._stack.enter_async_context(
@@ -255,7 +261,7 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _toml(port: int, database: Path, models: list[str]) -> str:
+def _toml(port: int, database: Path, models: list[str], limits: str) -> str:
     names = [f"m{number}" for number in range(len(models))]
     tables = [
         f'[models.{name}]\nprovider = "openai"\nmodel = "{name}"\nbase_url = "{url}"\n'
@@ -266,8 +272,9 @@ def _toml(port: int, database: Path, models: list[str]) -> str:
     return "\n".join(
         [
             f'[server]\nport = {port}\n[store]\nurl = "sqlite:///{database}"',
-            "[limits]\nheartbeat_s = 0.5\nturn_deadline_s = 30.0\ndrain_s = 3.0",
+            "[limits]\nheartbeat_s = 0.5\nturn_deadline_s = 30.0\ndrain_s = 3.0\n" + limits,
             *tables,
-            f'[agents.default]\nmodel = "{names[0]}"\ninstructions = "Count ships."\n',
+            *(f'[agents.default]\nmodel = "{name}"\ninstructions = "Count ships."\n' for name in names[:1]),
+            "",
         ]
     )

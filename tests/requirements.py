@@ -56,7 +56,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("M5", "529 overloaded → back off, other provider"),
     Requirement("M6", "connection refused → next model < 1 s; breaker counts"),
     Requirement("M7", "DNS failure or slow DNS → bounded; breaker"),
-    Requirement("M8", "bad TLS certificate → closed, no retry, clear error", UNPROVEN),
+    Requirement("M8", "bad TLS certificate → closed, no retry, clear error"),
     Requirement("M9", "slow first byte → first-token deadline, next model"),
     Requirement("M10", "slow drip, or a trickle without tokens → idle and total deadlines; only tokens are life"),
     Requirement("M11", "clean close mid-stream → not success: continued"),

@@ -1,13 +1,15 @@
 """Failures of model calls: renamed at the door, and what they say about the candidate."""
 
 import json
-from collections.abc import Mapping
+import ssl
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from yaoki.errors import (
     AIErrorCategory,
     AIOrchestrationError,
     Fault,
+    ModelAuthenticationError,
     ModelMalformedError,
     ModelUnavailableError,
     classify,
@@ -15,6 +17,9 @@ from yaoki.errors import (
 
 UNSUPPORTED = "unsupported"
 """The `fault` of a request that was not sent, since the model cannot take it."""
+CERTIFICATE = "certificate"
+"""The `fault` of a connection that was closed before a byte was sent, since nobody vouches for the other side."""
+_DEEPEST = 12
 _WAITABLE = (408, 409, 425, 429)
 _REFUSALS = (400, 422)
 
@@ -39,7 +44,23 @@ class ProviderError(Exception):
 
 def rename(error: BaseException) -> AIOrchestrationError | None:
     """Our name for a failed model call; None for what is no failure of a model and must go on unchanged."""
-    return classify(error, AIErrorCategory.MODEL)
+    distrust = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    if distrust is None:
+        return classify(error, AIErrorCategory.MODEL)
+    reason = distrust.verify_message or "it could not be verified"
+    refused = ModelAuthenticationError(f"The server's TLS certificate is not trusted: {reason}.", fault=CERTIFICATE)
+    refused.__cause__ = error
+    return refused
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and what led to it, through the wrappings of SDK and HTTP client."""
+    step: BaseException | None = error
+    for _ in range(_DEEPEST):
+        if step is None:
+            return
+        yield step
+        step = step.__cause__ or step.__context__
 
 
 def in_band_error(error: object) -> AIOrchestrationError:

@@ -89,7 +89,11 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
             notices,
             GUARDS,
             breakers=[candidate.breaker for candidate in candidates.values()],
-            figures={"yaoki_loop_lag_seconds": ("How late the event loop is.", lambda: watchdog.lag_s)},
+            figures={
+                "yaoki_loop_lag_seconds": ("How late the event loop is.", lambda: watchdog.lag_s),
+                "yaoki_tasks": ("Tasks of the event loop.", lambda: len(asyncio.all_tasks())),
+                "yaoki_turns_running": ("Turns under way.", lambda: runner.running),
+            },
         )
         closing.callback(metrics.close)
         housekeeping = asyncio.create_task(_housekeeping(store, settings.store.keep_days), name="housekeeping")

@@ -88,4 +88,5 @@ class LoopWatchdog:
         return "".join(traceback.format_stack(frame)[-_FRAMES:]) if frame else "unknown"
 
     def _tell(self, seconds: float, stack: str) -> None:
+        _log.warning("The event loop goes on after %.1f s.", seconds)
         self._notices.publish(LoopStalled(seconds, stack))

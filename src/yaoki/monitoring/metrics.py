@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Summary, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -11,6 +11,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from yaoki.monitoring.errors import ErrorCounter
 from yaoki.monitoring.guard_metrics import GuardMetrics
+from yaoki.monitoring.loop_watchdog import LoopStalled
 from yaoki.monitoring.turn_metrics import TurnMetrics
 from yaoki.resilience.breaker import CircuitBreaker
 from yaoki.resilience.notices import Notices
@@ -44,6 +45,8 @@ class Metrics:
         errors = ErrorCounter(registry)
         self._turns = TurnMetrics(notices, errors, registry)
         self._guards = GuardMetrics(guards, breakers, errors, registry)
+        stalls = Summary("yaoki_loop_stalled_seconds", "Times in which the event loop did nothing.", registry=registry)
+        notices.subscribe(LoopStalled, lambda notice: stalls.observe(notice.seconds))
 
     def close(self) -> None:
         """Listen no longer to guards, which outlive the application."""

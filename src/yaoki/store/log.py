@@ -119,6 +119,8 @@ class Log:
         """Give committed events to those who follow; the writer calls this in the order of commits."""
         channel = self._channels.get(session_id)
         if channel is not None and stored:
+            if channel.recent and channel.recent[-1].seq + 1 != stored[0].seq:
+                channel.recent.clear()  # some were never delivered: they are read from the database
             channel.recent.extend(stored)
             channel.wake()
 

@@ -22,7 +22,7 @@ from yaoki.errors import (
 )
 from yaoki.store.contract import Accepted, EarlierMessages, Turn
 from yaoki.store.database import Database
-from yaoki.store.events import DomainEvent, Stored, TurnAccepted, TurnEnded, TurnStarted
+from yaoki.store.events import DomainEvent, Stored, TextDelta, TurnAccepted, TurnEnded, TurnResumed, TurnStarted
 from yaoki.store.log import Log, append_events, read_events
 from yaoki.store.schema import checksum, events, model_messages, sessions, turns
 from yaoki.store.session_table import find, title_of
@@ -248,10 +248,24 @@ class TurnTable:
         return await self._database.read(work)
 
     async def open_sessions(self) -> list[str]:
-        """Ids of the sessions that have an open turn, those accepted first coming first."""
+        """Ids of the sessions that have an open turn, those where nothing has happened for longest coming first."""
         query = select(turns.c.session_id).where(turns.c.status.in_(_OPEN)).group_by(turns.c.session_id)
-        query = query.order_by(func.min(turns.c.accepted_seq))
+        query = query.join(sessions, sessions.c.id == turns.c.session_id).order_by(func.min(sessions.c.updated_at))
         return await self._database.read(lambda connection: [row.session_id for row in connection.execute(query)])
+
+    async def fruitless_claims(self) -> dict[str, int]:
+        """How often in a row an open turn was claimed and brought no word, for each session where it was."""
+        mine = (events.c.session_id == turns.c.session_id) & (events.c.turn_id == turns.c.id)
+        said = select(func.coalesce(func.max(events.c.seq), 0)).where(mine, events.c.type == TextDelta.__name__)
+        claims = select(func.count()).where(
+            mine,
+            events.c.type.in_([TurnStarted.__name__, TurnResumed.__name__]),
+            events.c.seq > said.correlate(turns).scalar_subquery(),
+        )
+        count = claims.correlate(turns).scalar_subquery()
+        query = select(turns.c.session_id, count.label("claims")).where(turns.c.status == "running")
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return {row.session_id: row.claims for row in rows if row.claims}
 
 
 def _accepted_before(row: Row[Any], content: str) -> Accepted:

@@ -37,6 +37,8 @@ from yaoki.turns.recorder import Recorder
 
 MAX_FRUITLESS_CLAIMS = 4
 """Claims in a row without a word of an answer, after which a turn is parked."""
+MAX_CLAIMS = 30
+"""Claims in all, after which a turn is parked, however many words each of them brought."""
 
 _log = logging.getLogger(__name__)
 
@@ -127,7 +129,7 @@ class TurnRun:
         self._begun = True
         if self._stopped:
             return endings.cancelled(conversation.half_answer)
-        if told.fruitless_claims(so_far) > MAX_FRUITLESS_CLAIMS:
+        if told.fruitless_claims(so_far) > MAX_FRUITLESS_CLAIMS or self.turn.fence > MAX_CLAIMS:
             return endings.parked()
         await self._say_what_is_left_out(conversation)
         with spending(self._budget):

@@ -2,6 +2,7 @@
 
 from yaoki.llm.local.notices import LocalModelLost
 from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken
+from yaoki.monitoring.loop_watchdog import LoopStalled
 from yaoki.monitoring.metrics import Metrics
 from yaoki.recovery.reports import RecoveryEnded
 from yaoki.resilience.breaker import CircuitBreaker
@@ -28,6 +29,7 @@ def test_every_notice_has_its_metric() -> None:
         FailedOver("one", "two", "mid_stream"),
         FirstToken("two", 0.2),
         LocalModelLost("one", "killed", 0.5),
+        LoopStalled(5.0, "the stack"),
     ):
         notices.publish(notice)
     guards.notices.publish(CallEnded(operation="lookup", outcome="failed", kind="model.timeout"))
@@ -56,6 +58,8 @@ def test_every_notice_has_its_metric() -> None:
         'yaoki_embedded_models_lost_total{model="one"} 1.0',
         'yaoki_breaker_state{name="one"} 1.0',
         "yaoki_loop_lag_seconds 0.25",
+        "yaoki_loop_stalled_seconds_count 1.0",
+        "yaoki_loop_stalled_seconds_sum 5.0",
     ):
         assert expected in lines
 

@@ -7,7 +7,7 @@ import pytest
 from yaoki.errors import SessionNotFoundError
 from yaoki.store.contract import Session, Turn
 from yaoki.store.events import Stored, TextDelta, decode, encode
-from yaoki.store.log import Tail
+from yaoki.store.log import Log, Tail
 from yaoki.store.store import Store
 
 
@@ -96,3 +96,14 @@ def test_an_event_of_a_later_version_is_read_as_far_as_it_is_known() -> None:
     event = TextDelta(turn="t", message="m", text="x", model="one")
     name, fields = encode(event)
     assert decode(name, {**fields, "colour": "red"}) == event
+
+
+async def test_events_that_were_never_delivered_are_read_by_those_who_follow(store: Store, session: Session) -> None:
+    for n in range(3):
+        await store.turns.accept("local", session.id, f"m{n}", "hello")
+    [first, _, third] = await store.log.read(session.id)
+    log = Log(store.database)
+    with log.follow(session.id, 0) as tail:
+        log.deliver(session.id, [first])
+        log.deliver(session.id, [third])
+        assert [stored.seq for stored in await read_until(tail, 3)] == [1, 2, 3]

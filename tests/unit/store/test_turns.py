@@ -14,7 +14,7 @@ from yaoki.errors import (
     SessionNotFoundError,
 )
 from yaoki.store.contract import Session, Turn
-from yaoki.store.events import TextDelta, TurnAccepted, TurnEnded, TurnStarted
+from yaoki.store.events import TextDelta, TurnAccepted, TurnEnded, TurnResumed, TurnStarted
 from yaoki.store.store import Store
 from yaoki.store.turn_table import MAX_WAITING, FencedError
 
@@ -209,3 +209,24 @@ async def test_a_damaged_session_says_so_and_hides_no_other(store: Store, sessio
     assert await store.sessions.newest("local", 10, before=session.id) == []
     await store.sessions.erase("local", session.id)
     assert [found.id for found in await store.sessions.newest("local", 10)] == [other.id]
+
+
+@pytest.mark.requirement("P10")
+async def test_claims_that_brought_no_word_are_counted_since_the_last_word(store: Store, session: Session) -> None:
+    await store.turns.accept("local", session.id, "m1", "hello")
+    assert await store.turns.fruitless_claims() == {}
+    turn = await claimed(store, session)
+    await store.turns.append(turn, [TurnStarted(turn=turn.id, agent="default")])
+    for expected in (2, 3):
+        turn = await claimed(store, session)
+        await store.turns.append(turn, [TurnResumed(turn=turn.id, reason="")])
+        assert await store.turns.fruitless_claims() == {session.id: expected}
+    await store.turns.append(turn, [delta(turn, "a word")])
+    assert await store.turns.fruitless_claims() == {}
+
+
+async def test_sessions_that_have_waited_longest_are_taken_up_first(store: Store) -> None:
+    sessions = [await store.sessions.create("local", "chat", "default", {}) for _ in range(3)]
+    for session in sessions[::-1]:
+        await store.turns.accept("local", session.id, "m1", "hello")
+    assert await store.turns.open_sessions() == [session.id for session in sessions[::-1]]

@@ -13,7 +13,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 _MASK = "***"
 _MIN_SECRET_CHARS = 4
-_CHATTY = ("httpcore2", "httpx2", "openai", "uvicorn")
+_CHATTY = ("alembic", "httpcore2", "httpx2", "openai", "uvicorn")
 """Libraries that tell each step at INFO, where we tell what matters."""
 
 

@@ -176,13 +176,13 @@ def _migrate(connection: Connection, path: Path) -> None:
     version = _version(connection)
     if version == HEAD:
         return
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     from yaoki.store.migrations import known_versions, upgrade  # noqa: PLC0415 - a quarter of a second, seldom needed
 
     if version is not None and version not in known_versions():
         raise _refused(path, f"was written by a newer version of Yaoki (schema {version}, this one knows {HEAD})")
     upgrade(connection)
-    _log.info("The database %s has schema %s now (it had %s).", path, HEAD, version or "none")
+    if version is not None:
+        _log.info("The database %s has schema %s now (it had %s).", path, HEAD, version)
 
 
 def _claim_log(connection: Connection) -> str:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from yaoki.api.headers import API_HEADERS
+from yaoki.api.openai_errors import PREFIX, error_document
 from yaoki.errors import (
     AIErrorCategory,
     AIOrchestrationError,
@@ -65,6 +66,9 @@ def problem_response(error: AIOrchestrationError, scope: Scope) -> Response:
     headers: dict[str, str] = {}
     if "retry_after_s" in document and document["status"] in (429, 503):
         headers["retry-after"] = str(max(1, math.ceil(document["retry_after_s"])))
+    if scope["path"].startswith(PREFIX):
+        content = encode_problem(error_document(document)).encode()
+        return Response(content, document["status"], headers, "application/json")
     return _respond(document, headers)
 
 

@@ -36,11 +36,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """Everything of one running instance."""
+    """Everything of one running instance. Agents and the base URL share the `chains`, named by their first models."""
 
     settings: Settings
     store: Store
     models: Mapping[str, "LocalModel"]
+    chains: Mapping[str, Chain]
     runner: LocalRunner
     orchestrator: Orchestrator
     metrics: Metrics
@@ -70,10 +71,11 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         candidates = {name: _candidate(name, settings, models, notices) for name in settings.models}
         for candidate in candidates.values():
             closing.push_async_callback(candidate.upstream.aclose)
-        agents = {name: _agent(name, settings, candidates, notices) for name in settings.agents}
-        for agent in agents.values():
-            closing.push_async_callback(agent.chain.aclose)
-            agent.chain.warm()
+        chains = {name: _chain(name, settings, candidates, notices) for name in settings.models}
+        for chain in chains.values():
+            closing.push_async_callback(chain.aclose)
+            chain.warm()
+        agents = {name: _agent(name, settings, chains) for name in settings.agents}
 
         def begin(turn: Turn) -> TurnRun:
             return TurnRun(turn, agents.get(turn.agent) or agents[settings.default_agent], store, notices=notices)
@@ -101,7 +103,7 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         taken_up = await runner.start()
         if taken_up:
             _log.info("Going on with what an earlier run left open in %d sessions.", taken_up)
-        yield Application(settings, store, models, runner, orchestrator, metrics)
+        yield Application(settings, store, models, chains, runner, orchestrator, metrics)
 
 
 def _local(name: str, settings: Settings, notices: Notices) -> "LocalModel":
@@ -153,13 +155,16 @@ def _upstream(model: ModelSettings, local: "LocalModel | None") -> Upstream:
     )
 
 
-def _agent(name: str, settings: Settings, candidates: Mapping[str, Candidate], notices: Notices) -> AgentPolicy:
+def _chain(name: str, settings: Settings, candidates: Mapping[str, Candidate], notices: Notices) -> Chain:
+    return Chain([candidates[model] for model in settings.chain_of(name)], notices=notices)
+
+
+def _agent(name: str, settings: Settings, chains: Mapping[str, Chain]) -> AgentPolicy:
     agent = settings.agents[name]
-    chain = [candidates[model] for model in settings.chain_of(agent.model)]
     return AgentPolicy(
         name=name,
         instructions=agent.instructions,
-        chain=Chain(chain, notices=notices),
+        chain=chains[agent.model],
         deadline_s=settings.limits.turn_deadline_s,
         max_attempts=settings.limits.turn_attempts,
         context_chars=_context_chars([settings.models[model] for model in settings.chain_of(agent.model)]),

@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -20,10 +21,12 @@ import uvicorn
 
 import yaoki.api
 from yaoki.api.app import create_app
+from yaoki.api.openai_face import with_openai
 from yaoki.api.policy import ApiPolicy
 from yaoki.api.server import allow_descriptors, server_config
 from yaoki.app.compose import Application, composed
 from yaoki.errors import ConfigurationSettingError
+from yaoki.llm.budget import TurnBudget
 from yaoki.settings import ServerSettings, Settings
 
 _LINGER_S = 2.0
@@ -91,7 +94,8 @@ async def _hosting(settings: Settings) -> AsyncGenerator[_Host, None]:
                 metrics=application.metrics.exposition,
                 page_dir=Path(yaoki.api.__file__).parent / "web",
             )
-            server = _Server(server_config(app, _policy(settings), host="", port=0, drain_s=_LINGER_S))
+            front = with_openai(app, application.chains, partial(_budget, settings))
+            server = _Server(server_config(front, _policy(settings), host="", port=0, drain_s=_LINGER_S))
             host, port = listener.getsockname()[:2]
             address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
             serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
@@ -105,6 +109,11 @@ async def _hosting(settings: Settings) -> AsyncGenerator[_Host, None]:
                 app.state.services.closing.set()
                 server.should_exit = True
                 await serving
+
+
+def _budget(settings: Settings) -> TurnBudget:
+    """What one answer of the base URL may spend: as much as a turn."""
+    return TurnBudget(settings.limits.turn_deadline_s, settings.limits.turn_attempts)
 
 
 def _policy(settings: Settings) -> ApiPolicy:

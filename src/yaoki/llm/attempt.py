@@ -216,7 +216,7 @@ class Attempt:
             self._task.budget.add_usage(response.usage.input_tokens, response.usage.output_tokens)
             yield response.usage
         if response.finish is not None:
-            yield response.finish
+            yield Finish(response.finish.reason, self._candidate.name)
 
     def _leave(self) -> None:
         """The attempt has failed: what the next one has to know."""

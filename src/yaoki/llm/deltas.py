@@ -5,7 +5,7 @@ finish. Keep-alives, empty deltas and headers are not life and never become a de
 """
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
@@ -62,9 +62,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The terminator. A stream without one was cut, whatever else it says."""
+    """The terminator. A stream without one was cut, whatever else it says. The chain fills in whose it is."""
 
     reason: FinishReason
+    model: str = field(default="", compare=False)
 
 
 Delta = Text | Reasoning | ToolCallPiece | ToolCall | Usage | Finish

@@ -1,0 +1,151 @@
+"""One answer on its way to a client of the base URL.
+
+Text that was sent cannot be taken back. So where the rest of an answer cannot be had, or would not join on, the client
+gets an error inside the stream, no finish reason, and a connection that breaks: whatever it looks at, it is told.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from random import Random
+
+from starlette.types import Receive, Scope, Send
+
+from yaoki.api.openai_errors import error_document
+from yaoki.api.openai_frames import KEEP_ALIVE, Chunks, Told, document, event
+from yaoki.api.openai_request import Asked
+from yaoki.api.problems import problem_document
+from yaoki.api.pulse import Pulse
+from yaoki.api.wire import send_patiently, wire_of
+from yaoki.api.wiring import Services
+from yaoki.errors import (
+    AIOrchestrationError,
+    CommunicationSlowConsumerError,
+    ModelTruncatedError,
+    ResourceOverloadedError,
+)
+from yaoki.llm.deltas import Item, Reasoning, Restart, Text
+
+_ROOMY_BYTES = 16_384
+"""Fewer unsent bytes than this never make a send wait."""
+_SSE = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+
+
+class Exchange:
+    """Serves one request; `serve` may be awaited once.
+
+    Args:
+        items: What the chain says; closed with the exchange, which ends whatever request is under way.
+    """
+
+    def __init__(self, services: Services, asked: Asked, items: AsyncGenerator[Item, None], rng: Random) -> None:
+        self._services = services
+        self._asked = asked
+        self._items = items
+        self._id = f"chatcmpl-{rng.getrandbits(96):024x}"
+        self._created = int(services.clock.utcnow().timestamp())
+        self._told = Told()
+        self._begun = False
+        self._answering = True
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer; return early, with the upstream's request ended, when the client leaves.
+
+        Raises:
+            AIOrchestrationError: There is no answer, and nothing was sent yet.
+        """
+        self._scope, self._send, self._wire = scope, send, wire_of(scope)
+        leaving = asyncio.create_task(_left(receive))
+        try:
+            async with aclosing(self._items):
+                await self._unless(leaving)
+        except CommunicationSlowConsumerError:
+            self._wire.abort()
+            await leaving
+        except AIOrchestrationError as error:
+            if not self._begun:
+                raise
+            await self._break_off(error)
+            await leaving
+        finally:
+            leaving.cancel()
+            await asyncio.wait({leaving})
+
+    async def _unless(self, leaving: asyncio.Task[None]) -> None:
+        """Send everything, unless the client leaves or the server stops first."""
+        try:
+            async with asyncio.timeout(None) as waiting:
+
+                def left(_: object) -> None:
+                    if self._answering:
+                        waiting.reschedule(0.0)
+
+                leaving.add_done_callback(left)
+                with self._services.closing.interruptible(waiting):
+                    await (self._stream() if self._asked.streamed else self._whole())
+                self._answering = False
+        except TimeoutError:
+            if not leaving.done():
+                retry_after_s = self._services.policy.retry_after_s
+                raise ResourceOverloadedError("The server stops.", retry_after_s=retry_after_s) from None
+        finally:
+            self._answering = False
+
+    async def _whole(self) -> None:
+        async for item in self._items:
+            self._told.take(item)
+        body = document(self._asked, self._id, self._created, self._told)
+        size = (b"content-length", b"%d" % len(body))
+        await self._begin([(b"content-type", b"application/json"), size, *self._told.headers()])
+        await self._put(body, last=True)
+
+    async def _stream(self) -> None:
+        told, chunks = self._told, Chunks(self._asked, self._id, self._created)
+        async with Pulse(self._services.policy.heartbeat_s, self._keep_alive) as pulse:
+            async for item in self._items:
+                told.take(item)
+                match item:
+                    case Text():
+                        pulse.alive()
+                        await self._write(chunks.text(item.text))
+                    case Reasoning():
+                        pulse.alive()
+                        await self._write(chunks.beside(item))
+                    case Restart():
+                        raise ModelTruncatedError(
+                            "The answer was cut, and no model could go on from what you have.", fault="seam"
+                        )
+                    case _:
+                        pass
+        await self._write(chunks.ending(told), last=True)
+
+    async def _keep_alive(self) -> None:
+        try:
+            await self._write(KEEP_ALIVE)
+        except CommunicationSlowConsumerError:
+            self._wire.abort()
+
+    async def _break_off(self, error: AIOrchestrationError) -> None:
+        await self._write(event(error_document(problem_document(error, self._scope))))
+        self._wire.close()
+
+    async def _write(self, data: bytes, *, last: bool = False) -> None:
+        if not self._begun:
+            await self._begin([*_SSE, *self._told.headers()])
+        await self._put(data, last=last)
+
+    async def _begin(self, headers: list[tuple[bytes, bytes]]) -> None:
+        self._begun = True
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def _put(self, data: bytes, *, last: bool) -> None:
+        message = {"type": "http.response.body", "body": data, "more_body": not last}
+        if self._wire.unsent() < _ROOMY_BYTES:
+            await self._send(message)
+        else:
+            await send_patiently(self._send, message, self._wire, self._services.policy.send_timeout_s)
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

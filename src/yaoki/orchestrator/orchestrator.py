@@ -106,7 +106,11 @@ class Orchestrator:
         """Stop whatever runs in a session and erase it, a damaged one too. Raises `SessionNotFoundError`."""
         await self._store.sessions.require(owner, session_id)
         await self._runner.leave(session_id)
-        await self._store.sessions.erase(owner, session_id)
+        try:
+            await self._store.sessions.erase(owner, session_id)
+        except SessionStoreUnavailableError:
+            self._runner.submit(session_id)  # it is still there, and so is what was running in it
+            raise
         self._store.log.erase(session_id)
 
     async def send(

@@ -59,7 +59,7 @@ class LocalRunner:
         if session_id not in self._tasks and not self._draining:
             task = asyncio.create_task(self._serve(session_id), name=f"session-{session_id}")
             self._tasks[session_id] = task
-            task.add_done_callback(lambda _: self._tasks.pop(session_id, None))
+            task.add_done_callback(lambda _: self._ended(session_id))
 
     def stop(self, turn_ids: list[str]) -> None:
         """End running turns as cancelled; those in line end so when their turn comes."""
@@ -70,6 +70,7 @@ class LocalRunner:
     async def leave(self, session_id: str) -> None:
         """Stop running anything in a session, without ending its turn; returns once nothing runs."""
         task = self._tasks.get(session_id)
+        self._again.discard(session_id)
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
@@ -93,6 +94,12 @@ class LocalRunner:
         if tasks:
             await asyncio.wait(tasks)
 
+    def _ended(self, session_id: str) -> None:
+        """A session's task is over. What was submitted after it had looked for the last time gets another one."""
+        del self._tasks[session_id]
+        if session_id in self._again:
+            self.submit(session_id)
+
     async def _serve(self, session_id: str) -> None:
         pause_s = 0.0
         while session_id in self._again and not self._draining:
@@ -100,13 +107,21 @@ class LocalRunner:
             if pause_s:
                 await asyncio.sleep(self._rng.uniform(pause_s / 2, pause_s))
             async with self._slots:
-                left = await self._run_next(session_id)
+                left = await self._supervised(session_id)
             if left is Left.OPEN:
                 pause_s = min(_LONGEST_PAUSE_S, pause_s * 2 or _FIRST_PAUSE_S)
             if left is Left.ENDED:
                 pause_s = 0.0
             if left in (Left.OPEN, Left.ENDED):
                 self._again.add(session_id)
+
+    async def _supervised(self, session_id: str) -> Left | None:
+        """Run the next turn; whatever breaks off leaves it open, and must not leave it without a runner."""
+        try:
+            return await self._run_next(session_id)
+        except Exception:  # noqa: BLE001 - the supervisor of a session: see above
+            _log.exception("A turn of %s broke off and stays open.", session_id)
+            return Left.OPEN
 
     async def _run_next(self, session_id: str) -> Left | None:
         """Claim and run one turn; None if there is none to run."""

@@ -1,11 +1,19 @@
 """The runner: sessions side by side, turns of one session in line, and an orderly end."""
 
+import asyncio
+import threading
+from pathlib import Path
+
 import pytest
 
 from tests.unit.turns.conftest import Begin
 from tests.unit.turns.instance import OWNER, end_of, text_of
+from yaoki.errors import SessionStoreUnavailableError
 from yaoki.faults.script import ANSWER, Script
+from yaoki.store.contract import Turn
 from yaoki.store.events import TextDelta, TurnEnded, TurnStarted
+from yaoki.turns.local_runner import LocalRunner
+from yaoki.turns.turn import AgentPolicy, TurnRun
 
 
 async def test_sessions_do_not_wait_for_each_other(begin: Begin) -> None:
@@ -52,3 +60,57 @@ async def test_deleting_a_session_stops_what_runs_in_it(begin: Begin) -> None:
     await instance.orchestrator.delete_session(OWNER, session.id)
     assert instance.runner.running == 0
     assert await instance.orchestrator.sessions(OWNER) == []
+
+
+@pytest.mark.requirement("P-1")
+async def test_a_message_that_comes_while_the_runner_looks_for_the_last_time_is_run(begin: Begin) -> None:
+    instance = await begin(Script())
+    session = await instance.session()
+    entered, released = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        entered.set()
+        released.wait()
+
+    writing = asyncio.create_task(instance.store.database.write(hold))
+    await asyncio.to_thread(entered.wait)
+    instance.runner.submit(session.id)
+    sending = asyncio.create_task(instance.orchestrator.send(OWNER, session.id, "hello"))
+    for _ in range(5):
+        await asyncio.sleep(0)  # both are given to the writer now, and will be one commit
+    released.set()
+    await asyncio.gather(writing, sending)
+    assert text_of(await instance.events(session)) == ANSWER
+
+
+@pytest.mark.requirement("P-1", "P-6")
+async def test_a_run_that_breaks_off_by_a_defect_is_taken_up_again(begin: Begin) -> None:
+    instance = await begin(Script())
+    session = await instance.session()
+    agent = AgentPolicy(name="default", instructions="Be brief.", chain=instance.chain)
+    defects = [RuntimeError("a defect of ours")]
+
+    def begin_badly(turn: Turn) -> TurnRun:
+        if defects:
+            raise defects.pop()
+        return TurnRun(turn, agent, instance.store)
+
+    runner = LocalRunner(instance.store, begin_badly)
+    await instance.store.turns.accept(OWNER, session.id, "m-1", "hello")
+    await runner.start()
+    assert text_of(await instance.events(session)) == ANSWER
+    await runner.aclose()
+
+
+@pytest.mark.requirement("S8", "P-1")
+async def test_a_session_that_could_not_be_deleted_goes_on(begin: Begin, tmp_path: Path) -> None:
+    instance = await begin(Script(token_s=0.02))
+    session = await instance.session()
+    await instance.orchestrator.send(OWNER, session.id, "hello")
+    await instance.events(session, until=TextDelta)
+    database, elsewhere = tmp_path / "yaoki.db", tmp_path / "elsewhere.db"
+    database.rename(elsewhere)
+    with pytest.raises(SessionStoreUnavailableError, match="moved"):
+        await instance.orchestrator.delete_session(OWNER, session.id)
+    elsewhere.rename(database)
+    assert text_of(await instance.events(session)) == ANSWER

@@ -14,7 +14,7 @@ class RunnerLock:
     """
 
     def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + ".lock")
+        self._path = _path_of(database)
         self._fd: int | None = None
 
     def acquire(self) -> None:
@@ -53,7 +53,7 @@ class RunnerLock:
 
 def holder_of(database: Path) -> tuple[int, str] | None:
     """Who holds the runner's lock of a database: its pid and its note, or None if nobody does."""
-    path = database.with_name(database.name + ".lock")
+    path = _path_of(database)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -66,3 +66,9 @@ def holder_of(database: Path) -> tuple[int, str] | None:
     finally:
         os.close(fd)
     return None
+
+
+def _path_of(database: Path) -> Path:
+    """Beside the file itself: a link to it is another name of the same database."""
+    real = database.resolve()
+    return real.with_name(real.name + ".lock")

@@ -9,6 +9,8 @@ from sqlalchemy.exc import DBAPIError
 from yaoki.errors import SessionStoreUnavailableError
 
 _RETRY_AFTER_S = 2.0
+_OURS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+"""What is wrong with one statement says nothing about the store."""
 _PLAIN = {
     "SQLITE_FULL": "the disk is full",
     "SQLITE_IOERR": "the disk reports an error",
@@ -21,9 +23,9 @@ _PLAIN = {
 
 
 def store_error(error: BaseException, path: Path) -> BaseException:
-    """A driver's error as ours; anything else as it is."""
+    """What the driver says of a store that cannot be used, as our error; anything else as it is."""
     driver_error = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(driver_error, sqlite3.Error):
+    if not isinstance(driver_error, sqlite3.Error) or isinstance(driver_error, _OURS):
         return error
     renamed = SessionStoreUnavailableError(
         f"The store cannot be used now: {reason_of(driver_error, path)}.",
@@ -32,6 +34,15 @@ def store_error(error: BaseException, path: Path) -> BaseException:
     )
     renamed.__cause__ = error
     return renamed
+
+
+def moved_error(path: Path) -> SessionStoreUnavailableError:
+    """The open file is no longer the one at `path`: what is written to it now, no later start would find."""
+    return SessionStoreUnavailableError(
+        f"The store cannot be used now: the database {path} was moved, replaced or deleted while it was in use. "
+        "Put it back, or restart.",
+        retry_after_s=_RETRY_AFTER_S,
+    )
 
 
 def reason_of(error: BaseException, path: Path) -> str:

@@ -2,7 +2,8 @@
 
 Work is a plain function of a connection. A batch runs as one transaction; if any part of it fails, the batch is rolled
 back and each part runs again alone, so that one refused write never takes another with it. Since a part may run twice,
-it must take everything it needs from the connection and its own arguments.
+it must take everything it needs from the connection and its own arguments. A store that cannot be used refuses the
+whole batch at once: to ask it again for every part would make the last one wait for the patience of all.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 
 from yaoki.errors import SessionStoreUnavailableError
-from yaoki.store.trouble import store_error
+from yaoki.store.trouble import moved_error, store_error
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -51,6 +52,7 @@ class Writer:
         self.trouble: SessionStoreUnavailableError | None = None
         self._engine = engine
         self._path = path
+        self._file = _identity(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="yaoki-writer")
         self._waiting: list[_Part] = []
         self._wake = asyncio.Event()
@@ -93,12 +95,12 @@ class Writer:
             self._wake.clear()
             while self._waiting:
                 batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
-                if not await self._commit(batch) and len(batch) > 1:
+                if not await self._commit(batch):
                     for part in batch:
                         await self._commit([part])
 
     async def _commit(self, batch: list[_Part]) -> bool:
-        """Commit a batch and settle its parts; a failed batch of several is left unsettled, to be tried one by one."""
+        """Commit a batch and settle its parts; False if one of several failed, and they are to be tried one by one."""
         loop = asyncio.get_running_loop()
         commit = loop.run_in_executor(self._thread, self._transact, batch)
         await asyncio.wait({commit})
@@ -110,15 +112,20 @@ class Writer:
                     part.committed(value)
                 if not part.done.done():
                     part.done.set_result(value)
-        elif len(batch) == 1:
-            error = store_error(error, self._path)
-            if isinstance(error, SessionStoreUnavailableError):
-                self.trouble = error
-            if not batch[0].done.done():
-                batch[0].done.set_exception(error)
-        return error is None
+            return True
+        error = store_error(error, self._path)
+        if isinstance(error, SessionStoreUnavailableError):
+            self.trouble = error
+        elif len(batch) > 1:
+            return False
+        for part in batch:
+            if not part.done.done():
+                part.done.set_exception(error)
+        return True
 
     def _transact(self, batch: list[_Part]) -> list[Any]:
+        if _identity(self._path) != self._file:
+            raise moved_error(self._path)
         durable = any(part.durable for part in batch)
         with self._engine.connect() as connection:
             if durable is not self._durable:
@@ -130,3 +137,12 @@ class Writer:
                 self._durable = durable
             with connection.begin():
                 return [part.work(connection) for part in batch]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file a path leads to; None: to none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

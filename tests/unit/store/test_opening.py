@@ -1,5 +1,6 @@
 """Opening a database: created, migrated, refused, or known again."""
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -137,3 +138,46 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(ConfigurationSettingError, match="newer version of Yaoki"):
         await open_store(tmp_path / "y.db")
+
+
+@pytest.mark.requirement("S15", "P-1")
+async def test_a_database_that_is_moved_or_replaced_takes_nothing_until_it_is_back(tmp_path: Path) -> None:
+    path, elsewhere = tmp_path / "y.db", tmp_path / "elsewhere.db"
+    store = await open_store(path)
+    session = await store.sessions.create("local", "chat", "default", {})
+    path.rename(elsewhere)
+    for replace in (False, True):
+        if replace:
+            path.write_bytes(elsewhere.read_bytes())
+        with pytest.raises(SessionStoreUnavailableError, match="moved, replaced or deleted"):
+            await store.turns.accept("local", session.id, "m", "hello")
+        with pytest.raises(SessionStoreUnavailableError):
+            await store.check()
+    elsewhere.rename(path)
+    await store.turns.accept("local", session.id, "m", "hello")
+    await store.check()
+    await store.aclose()
+
+
+async def test_a_link_to_a_database_in_use_is_refused_too(tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "y.db")
+    store = await open_store(tmp_path / "y.db")
+    with pytest.raises(ConfigurationSettingError, match="in use by another yaoki"):
+        await open_store(tmp_path / "link.db")
+    assert holder_of(tmp_path / "link.db") == (os.getpid(), "")
+    await store.aclose()
+
+
+@pytest.mark.requirement("S9")
+async def test_a_held_database_refuses_all_that_wait_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "y.db"
+    store = await open_store(path)
+    session = await store.sessions.create("local", "chat", "default", {})
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    sending = [store.turns.accept("local", session.id, f"m{n}", "hello") for n in range(10)]
+    async with asyncio.timeout(15):  # two waits of the driver: for the first, and for all that came meanwhile
+        refusals = await asyncio.gather(*sending, return_exceptions=True)
+    assert all(isinstance(refusal, SessionStoreUnavailableError) for refusal in refusals)
+    holder.close()
+    await store.aclose()

@@ -11,6 +11,7 @@ from typing import Any, cast
 from yaoki.errors import AIOrchestrationError, ModelMalformedError, ModelTruncatedError
 from yaoki.llm.failures import in_band_error
 from yaoki.llm.finish_words import finish_reason
+from yaoki.llm.halves import Halves
 from yaoki.llm.sse import SseParser
 
 Chunk = dict[str, Any]
@@ -28,10 +29,11 @@ class ChatStream:
         complete: Nothing more is worth waiting for: usage or `[DONE]` came, and the terminator had been seen.
     """
 
-    __slots__ = ("_head", "_kind", "_parser", "complete", "finished")
+    __slots__ = ("_halves", "_head", "_kind", "_parser", "complete", "finished")
 
     def __init__(self) -> None:
         self._parser = SseParser()
+        self._halves = Halves()
         self._head = b""
         self._kind = ""
         self.finished = False
@@ -82,8 +84,10 @@ class ChatStream:
                     raise ModelTruncatedError("The stream says [DONE] without a finish reason.", fault="cut_done")
                 self.complete = True
                 return
+            if not data.strip():
+                continue
             try:
-                chunk = _judge(json.loads(data))
+                chunk = _judge(self._halves.joined(json.loads(data), data))
             except (ValueError, AIOrchestrationError) as error:
                 if self.finished:
                     continue
@@ -108,7 +112,8 @@ class ChatStream:
     def _document(self) -> Iterator[Chunk]:
         """A whole completion where a stream was asked for is an answer all the same."""
         try:
-            body: object = json.loads(self._head.lstrip(_BLANKS))
+            text = self._head.lstrip(_BLANKS).decode()
+            body: object = self._halves.joined(json.loads(text), text)
         except ValueError as error:
             raise ModelMalformedError("The provider's answer is not JSON.", fault="bad_json") from error
         document = _mapping(next(iter(_list(body)), body))

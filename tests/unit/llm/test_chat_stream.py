@@ -48,6 +48,7 @@ HI = event({"content": "Hi"})
         [HI, b'data: {"choices": [{"index": 1, "delta": {"content": "No"}, "finish_reason": "stop"}]}\n\n', STOP],
         [event({"content": None}), HI, event({"content": ""}), STOP],
         [b"\n \n" + HI, STOP],
+        [b"data:\n\n", HI, b"data: \n\n", STOP],
         [HI + STOP[:-2]],
     ],
 )
@@ -143,3 +144,29 @@ def test_finish_words(word: str, reason: str) -> None:
 def test_words_that_say_broken_off(word: str) -> None:
     with pytest.raises(ModelTruncatedError):
         finish_reason(word)
+
+
+@pytest.mark.requirement("M14", "M28")
+@pytest.mark.parametrize(
+    "texts, shown",
+    [
+        (["a \ud83d\ude00 b"], "a 😀 b"),
+        (["a \ud83d", "\ude00 b"], "a 😀 b"),
+        (["a \ud83d", "", "\ude00 b"], "a 😀 b"),
+        (["a \ud83d b"], "a \ufffd b"),
+        (["a \ud83d", " b"], "a \ufffd b"),
+        (["\ude00 b"], "\ufffd b"),
+        (["a \ud83d"], "a "),
+    ],
+)
+def test_halves_of_characters_are_joined_and_lone_ones_are_replaced(texts: list[str], shown: str) -> None:
+    text, _ = told(*(event({"content": text}) for text in texts), STOP)
+    assert text == shown
+
+
+@pytest.mark.requirement("M14")
+def test_a_document_with_half_a_character_can_be_stored() -> None:
+    message = {"message": {"role": "assistant", "content": "a \ud83d b"}, "finish_reason": "stop"}
+    chat = ChatStream()
+    assert chat.feed(json.dumps({"choices": [message]}).encode()) == []
+    assert chat.close()[0]["choices"][0]["delta"]["content"] == "a \ufffd b"

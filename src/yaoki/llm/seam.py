@@ -12,6 +12,7 @@ the first token.
     a preamble, a sentence of its own             refused                       refused
     punctuation, a small letter                   goes on, the gap put back     goes on, the gap put back
     nothing, where there was more to say          refused                       refused
+    "…", where words were to come                 refused                       refused
 
 White space tells much: a backend that goes on with a text continues with the blank that follows it, while one that
 begins a turn of its own does not. So a repetition right after a blank is believed to be meant ("again and again", rows
@@ -21,8 +22,9 @@ be chance: five characters, four of them different, from the start of a word.
 
 import re
 
-from yaoki.llm.characters import UNSPACED
+from yaoki.llm.characters import UNSPACED, WORD_END
 from yaoki.llm.deltas import HalfAnswer
+from yaoki.llm.word_gate import MAX_HELD as LONGEST_HELD_WORD
 
 ANCHOR_CHARS = 48
 """How much of the shown text an instructed continuation is asked to repeat."""
@@ -58,24 +60,28 @@ class Seam:
         shown: What the person has seen; not empty.
         half: How the continuation was asked for.
         gap: White space known to have followed `shown`; None if that is not known.
-        whole: Whether `shown` ends with a whole word.
+        whole: Whether `shown` ends with a whole word, as far as that is known: after a crash it is not, where `shown`
+            ends with a run so long that it may have been shown before its end.
         more: What the first half went on with, unseen; only whether there was something matters.
 
     Attributes:
         decided: Everything fed from now on is let through.
     """
 
-    __slots__ = ("_blank", "_buffer", "_gap", "_half", "_more", "_shown", "_whole", "decided")
+    __slots__ = ("_blank", "_buffer", "_gap", "_half", "_more", "_shown", "_whole", "_words", "decided")
 
     def __init__(
         self, shown: str, half: HalfAnswer, *, gap: str | None = None, whole: bool = True, more: str = ""
     ) -> None:
         self._shown = shown.rstrip()
         self._half = half
-        self._whole = whole
+        self._whole = whole and not (gap is None and _may_be_cut(self._shown))
         self._blank = shown[len(self._shown) :]
-        self._gap = (self._blank or ("" if UNSPACED.match(shown[-1]) or not whole else " ")) if gap is None else gap
+        self._gap = (
+            (self._blank or ("" if UNSPACED.match(shown[-1]) or not self._whole else " ")) if gap is None else gap
+        )
         self._more = bool(more.strip())
+        self._words = any(map(str.isalnum, more))
         self._buffer = ""
         self.decided = False
 
@@ -103,6 +109,8 @@ class Seam:
         """
         if self.decided:
             return ""
+        if self._words and not calls and not any(map(str.isalnum, self._buffer)):
+            raise SeamRefusedError("the continuation has no word where there were more to come")
         if self._buffer.strip():
             return self._once(self._decide())
         self.decided = True
@@ -127,7 +135,7 @@ class Seam:
     def _in_doubt(self, text: str) -> bool:
         """Whether more of the text could turn it into a repetition or a preamble."""
         start = text.lstrip()
-        if not start:
+        if not start or (self._words and not any(map(str.isalnum, start))):
             return True
         if self._shown.startswith(start) and (not self._goes_on(text) or len(self._shown) >= _WHOLE_CHARS):
             return True
@@ -212,6 +220,12 @@ def anchor_of(shown: str) -> str:
     tail = shown.rstrip()[-ANCHOR_CHARS:]
     space = tail.find(" ")
     return tail if len(tail) == len(shown.rstrip()) or space < 0 else tail[space:].lstrip()
+
+
+def _may_be_cut(shown: str) -> bool:
+    """Whether the last word is so long that the gate does not wait for its end."""
+    tail = shown[-LONGEST_HELD_WORD:]
+    return len(tail) == LONGEST_HELD_WORD and not (any(map(str.isspace, tail)) or WORD_END.search(tail))
 
 
 def _is_preamble(start: str) -> bool:

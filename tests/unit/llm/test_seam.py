@@ -50,6 +50,29 @@ def test_inside_a_run_without_an_end_the_rest_is_joined_directly() -> None:
     assert joined(url, "-that-goes-on", gap="", whole=False) == f"{url}-that-goes-on"
 
 
+@pytest.mark.requirement("P2", "P-3")
+@pytest.mark.parametrize(
+    "shown, comes",
+    [
+        ("See https://example.com/ships/of/one/ni", "ght for more."),
+        ("See https://example.com/ships/of/one/night", " for more."),
+        ("東京から来ました、港の灯りを数える人は今夜も眠らずに七隻の船を", "数えた。"),
+        ("The key is 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b", "2b0b822cd15d6c15b0f00a08."),
+    ],
+)
+def test_after_a_crash_in_a_run_without_an_end_nothing_is_put_into_it(shown: str, comes: str) -> None:
+    assert joined(shown, comes) == shown + comes
+
+
+@pytest.mark.requirement("P-2", "P-3")
+@pytest.mark.parametrize("comes", ["…", "...", " …\n"])
+def test_dots_are_no_continuation_where_words_were_to_come(comes: str) -> None:
+    with pytest.raises(SeamRefusedError):
+        joined("The first carries", comes, gap=" ", more=" elev")
+    assert joined("To be continued", comes, gap="", more="…").rstrip() == f"To be continued{comes}".rstrip()
+    assert joined("f(x", "){}\nreturn 1", gap="", more="){}\nret") == "f(x){}\nreturn 1"
+
+
 @pytest.mark.requirement("P-3")
 @pytest.mark.parametrize("mode", ["prefill", "instruction"])
 def test_the_whole_answer_again_is_trimmed(mode: str) -> None:

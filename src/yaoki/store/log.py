@@ -15,6 +15,7 @@ from yaoki.store.events import DomainEvent, Stored, decode, encode
 from yaoki.store.schema import checksum, events, sessions
 
 _PAGE = 500
+_PAGE_CHARS = 65_536
 _RECENT = 256
 
 
@@ -61,6 +62,9 @@ def read_events(
 ) -> list[Stored]:
     """Events with a seq greater than `after`, in order; with `turn_id`, those of one turn.
 
+    Args:
+        limit: Read so many at most, and fewer if they are long: each reader holds a page in memory.
+
     Raises:
         SessionCorruptedError: A record does not match its checksum, or cannot be read.
     """
@@ -70,6 +74,7 @@ def read_events(
     if limit is not None:
         query = query.limit(limit)
     read: list[Stored] = []
+    chars = 0
     for row in connection.execute(query):
         if row.checksum != checksum(session_id, row.seq, row.turn_id, row.type, row.payload):
             raise _corrupted(session_id, row.seq, "does not match its checksum")
@@ -78,6 +83,9 @@ def read_events(
         except (ValueError, KeyError, TypeError) as error:
             raise _corrupted(session_id, row.seq, f"cannot be read ({type(error).__name__})") from error
         read.append(Stored(seq=row.seq, at=datetime.fromtimestamp(row.at, UTC), event=event))
+        chars += len(row.payload)
+        if limit is not None and chars >= _PAGE_CHARS:
+            break
     return read
 
 

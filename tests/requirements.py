@@ -127,11 +127,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("P12", "local model's process or its parent killed → continued, respawned; no orphan after 1 s"),
     # Clients
     Requirement("C1", "event stream or WebSocket dropped → resumed by id"),
-    Requirement(
-        "C2",
-        "half-open TCP → noticed ≤ 30 s on both sides",
-        "a link asks its client whether it lives; no test shows it for event streams yet",
-    ),
+    Requirement("C2", "half-open TCP → noticed ≤ 30 s on both sides"),
     Requirement("C3", "slow reader → cut off (1013) in bounded time and memory, resumes by id"),
     Requirement("C4", "reconnect storm, 1000 clients → admission, jittered guidance"),
     Requirement("C5", "message sent twice → one turn"),
@@ -167,7 +163,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "X5",
         "someone else's session, run, memory → 404",
-        "somebody else's session is not found; there are no accounts, runs or memories yet",
+        "somebody else's session or run is not found; there are no accounts or memories yet",
     ),
     Requirement("X6", "foreign Origin, also on WebSocket → refused"),
     Requirement("X7", "DNS rebinding → Host check"),

@@ -70,9 +70,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("M19", "content filter → policy outcome, not success"),
     Requirement("M20", "invalid tool-call JSON → told to the model, bounded", TOOLS),
     Requirement("M21", "unknown tool name → the list goes back to the model", TOOLS),
-    Requirement(
-        "M22", "context overflow → compacted or larger window", "another model is asked; there is no compaction yet"
-    ),
+    Requirement("M22", "context overflow → compacted or larger window"),
     Requirement("M23", "401/403 → key out of rotation, alert, next model", ALERTS),
     Requirement("M24", "model not found → skipped, alert", ALERTS),
     Requirement(

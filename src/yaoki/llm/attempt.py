@@ -5,12 +5,18 @@ calls, usage and the finish are held until the response is proven good. Whatever
 closed; its stake in the breaker is settled with the verdict, or by whoever made the attempt.
 """
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from yaoki.errors import AIOrchestrationError, ModelEmptyError, ModelOutputLimitError, ModelTruncatedError
+from yaoki.errors import (
+    AIOrchestrationError,
+    ModelEmptyError,
+    ModelFilteredError,
+    ModelOutputLimitError,
+    ModelTruncatedError,
+)
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.candidates import Candidate, Stake
 from yaoki.llm.deltas import (
@@ -33,6 +39,15 @@ from yaoki.llm.word_gate import WordGate
 _GOOD = ("stop", "tool_calls")
 """Ends after which a tool call may be believed to be whole."""
 _WIDEST_GAP = 40
+CHARS_PER_TOKEN = 4
+"""About what a token holds, where nobody has counted."""
+
+Shrink = Callable[[], tuple[Any, int] | None]
+"""Gives a shorter request and how many turns it leaves out; None once nothing can be left out."""
+
+
+class OutputLimitReachedError(Exception):
+    """The answer reached its output limit, and may go on."""
 
 
 @dataclass(slots=True)
@@ -71,12 +86,18 @@ class Task:
     Attributes:
         request: Opaque; handed to the upstream.
         hold_text: Show nothing before the answer is whole.
+        prompt_tokens: About how many the request has.
+        shrink: Gives a shorter request.
+        elsewhere: A filtered answer is a failure, since another model is named for it.
     """
 
     request: Any
     budget: TurnBudget
     hold_text: bool
     stragglers: Stragglers
+    prompt_tokens: int = 0
+    shrink: Shrink | None = None
+    elsewhere: bool = False
 
 
 @dataclass(slots=True)
@@ -98,7 +119,16 @@ class Attempt:
         excess: The response was ended by us, for this reason; the answer stands all the same.
     """
 
-    def __init__(self, candidate: Candidate, stake: Stake, task: Task, answer: Answer, half: HalfAnswer | None) -> None:
+    def __init__(
+        self,
+        candidate: Candidate,
+        stake: Stake,
+        task: Task,
+        answer: Answer,
+        half: HalfAnswer | None,
+        *,
+        may_go_on: bool = False,
+    ) -> None:
         self.first_token_s: float | None = None
         self.excess: ModelOutputLimitError | None = None
         self._candidate = candidate
@@ -106,6 +136,8 @@ class Attempt:
         self._task = task
         self._answer = answer
         self._half = half
+        self._may_go_on = may_go_on
+        self._chars = 0
         self._gate = WordGate()
         self._seam = Seam(answer.shown, half, gap=answer.gap(), whole=answer.whole, more=answer.lost) if half else None
         self._response = _Response()
@@ -115,6 +147,7 @@ class Attempt:
 
         Raises:
             SeamRefusedError: It is no continuation of what was shown.
+            OutputLimitReachedError: The answer is not at its end, and may go on.
             ModelInferenceError: Anything else that went wrong.
         """
         stake = self._stake
@@ -126,10 +159,16 @@ class Attempt:
                 stake.won()
             else:
                 stake.lost(self.excess)
+        except OutputLimitReachedError:
+            self._leave()
+            stake.won()
+            raise
         except AIOrchestrationError as error:
             self._leave()
             stake.lost(error)
             raise
+        finally:
+            self._account()
         for item in self._rest():
             yield item
 
@@ -139,6 +178,7 @@ class Attempt:
         guard = OutputGuard(candidate.policy.max_output_tokens, shown=not self._task.hold_text)
         async with Reader(deltas, guard, candidate.policy, budget.remaining_s, self._task.stragglers) as reader:
             async for delta in reader:
+                self._chars = guard.chars
                 if self.first_token_s is None:
                     self.first_token_s = reader.first_token_s
                 for item in self._take(delta):
@@ -195,12 +235,33 @@ class Attempt:
         response, answer = self._response, self._answer
         if response.finish is None:
             raise ModelTruncatedError("The stream ended without a finish reason.", fault="cut")
+        if response.finish.reason == "content_filter" and self._task.elsewhere:
+            raise ModelFilteredError("The provider's content policy ended the answer.", fault="filtered")
+        if response.finish.reason == "length" and self._goes_on():
+            raise OutputLimitReachedError
         if self._seam is not None:
             response.text += self._gate.feed(self._seam.flush(calls=bool(response.calls)))
         response.text += self._gate.flush()
         empty = not (answer.shown + response.text).strip() and not response.calls
         if empty and response.finish.reason in _GOOD:
             raise ModelEmptyError("The model gave an empty answer.", fault="empty")
+
+    def _goes_on(self) -> bool:
+        """Whether an answer at its limit can be continued: some of it is there, and none of it is a tool call."""
+        began = self._answer.shown.strip() and self._seam is None
+        return bool(self._may_go_on and began and not self._response.calling and self.excess is None)
+
+    def _account(self) -> None:
+        """Count what it used: as the provider says, else, if anything came, as we guess."""
+        usage, price = self._response.usage, self._candidate.price
+        if usage is None and self.first_token_s is None:
+            return
+        counts = (
+            (self._task.prompt_tokens, -(-self._chars // CHARS_PER_TOKEN))
+            if usage is None
+            else (usage.input_tokens, usage.output_tokens)
+        )
+        self._task.budget.add_usage(*counts, cost_usd=price(*counts) if price else None, estimated=usage is None)
 
     def _rest(self) -> Iterator[Item]:
         """What was held, now that the response is proven good."""
@@ -213,7 +274,6 @@ class Attempt:
         if response.finish is not None and response.finish.reason in _GOOD:
             yield from response.calls
         if response.usage is not None:
-            self._task.budget.add_usage(response.usage.input_tokens, response.usage.output_tokens)
             yield response.usage
         if response.finish is not None:
             yield Finish(response.finish.reason, self._candidate.name)

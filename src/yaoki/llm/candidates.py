@@ -1,6 +1,7 @@
 """A candidate: one model that may answer, and what the process remembers about it between requests."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,9 @@ from yaoki.resilience.breaker import BreakerState, CircuitBreaker, Permit
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 
 Continuations = Literal["auto", "prefill", "instruction", "off"]
+
+Price = Callable[[int, int], float | None]
+"""US dollars for so many tokens of prompt and answer; None where nobody knows."""
 
 PANIC_AT_ONCE = 2
 """How many requests at a time may go to a candidate that its breaker refuses, when nothing better is left."""
@@ -29,12 +33,14 @@ class CandidatePolicy:
         idle_timeout_s: Seconds between two signs of life, above 0.
         max_output_tokens: Where an answer is ended, and said to be; at least 1.
         continuation: prefill, instruction, off, or auto: prefill where a probe shows that it is honoured.
+        context_tokens: Size of the model's window, where it is known; at least 1.
     """
 
     first_token_timeout_s: float = 10.0
     idle_timeout_s: float = 5.0
     max_output_tokens: int = 4096
     continuation: Continuations = "auto"
+    context_tokens: int | None = None
 
     def __post_init__(self) -> None:
         if min(self.first_token_timeout_s, self.idle_timeout_s) <= 0 or self.max_output_tokens < 1:
@@ -49,6 +55,7 @@ class Candidate:
         upstream: The way to the model.
         breaker: Its memory of failures; only this candidate uses it.
         policy: What is expected of it.
+        price: US dollars for so many tokens of prompt and answer; None: nobody knows.
         clock: Where durations come from.
 
     Attributes:
@@ -62,12 +69,14 @@ class Candidate:
         upstream: Upstream,
         breaker: CircuitBreaker,
         policy: CandidatePolicy | None = None,
+        price: Price | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.name = name
         self.upstream = upstream
         self.breaker = breaker
         self.policy = policy or CandidatePolicy()
+        self.price = price
         self.probed = False
         self._clock = clock
         self._honours_prefill: bool | None = None

@@ -11,38 +11,33 @@ Framework-free: it knows deltas, upstreams and our errors.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from yaoki.errors import (
-    AgentTurnBudgetSpentError,
-    AIOrchestrationError,
-    ModelAllFailedError,
-    ModelMalformedError,
-    ResourceBreakerOpenError,
-)
-from yaoki.llm.attempt import Answer, Attempt, Task
+from yaoki.llm.attempt import Answer, Shrink, Task
 from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, Stake
-from yaoki.llm.deltas import Failover, HalfAnswer, Item, Restart, ToolCall
-from yaoki.llm.failures import refuses_request
-from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken
+from yaoki.llm.candidates import Candidate
+from yaoki.llm.deltas import Item
 from yaoki.llm.prober import Prober
 from yaoki.llm.reader import Stragglers
-from yaoki.llm.seam import SeamRefusedError
-from yaoki.llm.selection import Choice, Selection
+from yaoki.llm.run import Run
 from yaoki.resilience.notices import Notices
 
 _WARM_S = 30.0
 _WARM_PAUSE_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    candidate: Candidate
-    error: AIOrchestrationError
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainPolicy:
+    """What the chain does about ends that are no faults.
+
+    Attributes:
+        on_output_limit: say: an answer at its output limit ends there, and says so; continue: it goes on, at most
+            `MAX_CONTINUATIONS` times and within the turn's budget.
+    """
+
+    on_output_limit: Literal["say", "continue"] = "say"
 
 
 class Chain:
@@ -50,14 +45,25 @@ class Chain:
 
     Args:
         candidates: At least one; the chain closes their upstreams.
+        policy: What is done about ends that are no faults.
+        on_filter: The model that is asked, from nothing, when a provider's content filter ends an answer; None: that is
+            said.
         rng: Randomness of the backoff and of tool call ids.
         notices: Who is told of `AttemptFailed`, `FailedOver` and `FirstToken`.
     """
 
     def __init__(
-        self, candidates: Sequence[Candidate], *, rng: random.Random | None = None, notices: Notices | None = None
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        policy: ChainPolicy | None = None,
+        on_filter: Candidate | None = None,
+        rng: random.Random | None = None,
+        notices: Notices | None = None,
     ) -> None:
         self.candidates = tuple(candidates)
+        self.policy = policy or ChainPolicy()
+        self.on_filter = on_filter
         self.notices = notices or Notices()
         self.rng = rng or random.Random()  # noqa: S311 - jitter and ids, no secrets
         self.stragglers = Stragglers()
@@ -65,7 +71,14 @@ class Chain:
         self._warming: asyncio.Task[None] | None = None
 
     def stream(
-        self, request: Any, budget: TurnBudget, *, resume_text: str = "", hold_text: bool = False
+        self,
+        request: Any,
+        budget: TurnBudget,
+        *,
+        resume_text: str = "",
+        hold_text: bool = False,
+        prompt_tokens: int = 0,
+        shrink: Shrink | None = None,
     ) -> AsyncGenerator[Item, None]:
         """Answer `request`. Closing the generator ends what is under way and gives every permit back.
 
@@ -74,6 +87,9 @@ class Chain:
             budget: Every attempt draws from it.
             resume_text: An answer that was shown before a crash; it is continued, not repeated.
             hold_text: Show nothing before the answer is whole (for output that must parse).
+            prompt_tokens: About how many the request has, for what a provider does not count.
+            shrink: Gives a shorter request, and how many turns it leaves out, when no window holds this one; None once
+                nothing can be left out.
 
         Yields:
             Text in whole words, reasoning, what happened to the stream, then tool calls, usage and one `Finish`.
@@ -83,8 +99,16 @@ class Chain:
                 `facts["attempts"]` who failed of what.
             AgentTurnBudgetSpentError: The budget ended before anything was tried.
         """
-        task = Task(request=request, budget=budget, hold_text=hold_text, stragglers=self.stragglers)
-        return _Run(self, task, Answer(shown=resume_text if resume_text.strip() else "")).items()
+        task = Task(
+            request=request,
+            budget=budget,
+            hold_text=hold_text,
+            stragglers=self.stragglers,
+            prompt_tokens=prompt_tokens,
+            shrink=shrink,
+            elsewhere=self.on_filter is not None,
+        )
+        return Run(self, task, Answer(shown=resume_text if resume_text.strip() else "")).items()
 
     def warm(self) -> None:
         """Begin the background work; call it once.
@@ -111,133 +135,3 @@ class Chain:
             await asyncio.gather(*(candidate.learn(_WARM_S) for candidate in self.candidates))
             await asyncio.sleep(pause_s)
             pause_s = min(_WARM_S * 20, pause_s * 2)
-
-
-class _Run:
-    """One answer on its way through the chain."""
-
-    def __init__(self, chain: Chain, task: Task, answer: Answer) -> None:
-        self._chain = chain
-        self._task = task
-        self._answer = answer
-        self._selection = Selection(chain.candidates, chain.rng)
-        self._failures: list[_Failure] = []
-        self._done = False
-
-    async def items(self) -> AsyncGenerator[Item, None]:
-        """See `Chain.stream`."""
-        while not self._done:
-            choice = self._selection.next(self._task.budget.remaining_s)
-            if choice is None:
-                yield self._restart()
-                continue
-            half = await self._half(choice.candidate)
-            if self._answer.shown and half is None:
-                self._selection.refused(choice.candidate)
-                continue
-            await asyncio.sleep(choice.pause_s)
-            stake = self._admit(choice)
-            if stake is not None:
-                async with aclosing(self._try(choice.candidate, stake, half)) as items:
-                    async for item in items:
-                        yield item
-
-    async def _try(self, candidate: Candidate, stake: Stake, half: HalfAnswer | None) -> AsyncGenerator[Item, None]:
-        """One attempt's items; a failure is taken down and ends them."""
-        attempt = Attempt(candidate, stake, self._task, self._answer, half)
-        try:
-            for failover in self._failover(candidate):
-                yield failover
-            async with aclosing(attempt.items()) as items:
-                async for item in items:
-                    yield self._minted(item) if type(item) is ToolCall else item
-            self._done = True
-            if attempt.whole:
-                self._task.budget.give_back()
-            if attempt.excess is not None:
-                self._tell_failure(candidate, attempt.excess)
-        except SeamRefusedError as refusal:
-            self._selection.refused(candidate)
-            self._note(candidate, ModelMalformedError(str(refusal), fault="seam"))
-        except AIOrchestrationError as error:
-            self._take_down(candidate, half, error)
-        finally:
-            stake.void()
-            self._tell_first_token(candidate, attempt)
-
-    def _take_down(self, candidate: Candidate, half: HalfAnswer | None, error: AIOrchestrationError) -> None:
-        """The candidate failed; a prefill that it refuses is asked for in another way instead."""
-        refused = half is not None and half.mode == "prefill" and refuses_request(error)
-        if not (refused and candidate.refuse_prefill()):
-            self._selection.failed(candidate, error)
-        self._note(candidate, error)
-
-    async def _half(self, candidate: Candidate) -> HalfAnswer | None:
-        if not self._answer.shown:
-            return None
-        mode = "instruction" if self._answer.calling else await candidate.continuation_mode()
-        return HalfAnswer(self._answer.shown, mode, self._answer.calling) if mode else None
-
-    def _admit(self, choice: Choice) -> Stake | None:
-        """A stake in the candidate's breaker, paid for by the budget; None if others were faster."""
-        try:
-            stake = choice.candidate.admit(anyway=choice.anyway)
-        except ResourceBreakerOpenError:
-            if choice.anyway:
-                self._selection.shut_out(choice.candidate)
-            return None
-        try:
-            self._task.budget.spend_attempt()
-        except AgentTurnBudgetSpentError as spent:
-            stake.void()
-            raise (self._all_failed() if self._failures else spent) from None
-        return stake
-
-    def _restart(self) -> Restart:
-        """Nobody can go on from what was shown: begin again, once.
-
-        Raises:
-            ModelAllFailedError: There is nobody to begin again with, or it was done before.
-        """
-        if not self._answer.shown or self._answer.restarted or not self._selection.start_over():
-            raise self._all_failed()
-        self._answer.start_over()
-        return Restart("no candidate could continue at a clean seam")
-
-    def _failover(self, candidate: Candidate) -> Iterator[Failover]:
-        last = self._failures[-1] if self._failures else None
-        if last is None or last.candidate is candidate:
-            return
-        mid_stream = bool(self._answer.shown)
-        if self._chain.notices.wants(FailedOver):
-            phase = "mid_stream" if mid_stream else "before_first_token"
-            self._chain.notices.publish(FailedOver(last.candidate.name, candidate.name, phase))
-        yield Failover(last.candidate.name, candidate.name, last.error.kind, mid_stream, len(self._answer.shown))
-
-    def _minted(self, call: ToolCall) -> ToolCall:
-        return replace(call, call_id=f"call_{self._chain.rng.getrandbits(96):024x}")
-
-    def _note(self, candidate: Candidate, error: AIOrchestrationError) -> None:
-        self._failures.append(_Failure(candidate, error))
-        self._tell_failure(candidate, error)
-
-    def _tell_failure(self, candidate: Candidate, error: AIOrchestrationError) -> None:
-        if self._chain.notices.wants(AttemptFailed):
-            fault = str(error.facts.get("fault", error.kind))
-            self._chain.notices.publish(AttemptFailed(candidate.name, error.kind, fault))
-
-    def _tell_first_token(self, candidate: Candidate, attempt: Attempt) -> None:
-        if attempt.first_token_s is not None and self._chain.notices.wants(FirstToken):
-            self._chain.notices.publish(FirstToken(candidate.name, attempt.first_token_s))
-
-    def _all_failed(self) -> ModelAllFailedError:
-        waits = [wait_s for failure in self._failures if (wait_s := failure.error.retry_after_s)]
-        waits += [wait_s for candidate in self._chain.candidates if (wait_s := candidate.breaker.retry_after_s)]
-        failed = ModelAllFailedError(
-            "None of the models could answer.",
-            retry_after_s=min(waits, default=None),
-            attempts=[{"model": failure.candidate.name, "kind": failure.error.kind} for failure in self._failures],
-            shown_chars=len(self._answer.shown),
-        )
-        failed.__cause__ = self._failures[-1].error if self._failures else None
-        return failed

@@ -18,8 +18,10 @@ from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
+from yaoki.llm.attempt import CHARS_PER_TOKEN
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.chain import Chain
+from yaoki.llm.compaction import Compactor
 from yaoki.llm.deltas import Failover, Finish, FinishReason, Item, Reasoning, Restart, Text, ToolCall, Usage
 from yaoki.llm.pydantic_upstream import CallDetails, ChatRequest, ThinkingDetails
 from yaoki.resilience.clock import SYSTEM_CLOCK
@@ -58,6 +60,7 @@ class ChainModel(Model):
         self._sink = sink
         self._resume_text = resume_text
         self._hold_text = hold_text
+        self._compactor = Compactor()
 
     @property
     def model_name(self) -> str:
@@ -95,9 +98,23 @@ class ChainModel(Model):
             ModelAllFailedError: Out of the iteration: no candidate could answer.
             AgentTurnBudgetSpentError: Out of the iteration: the budget ended first.
         """
-        request = ChatRequest(messages=messages, parameters=model_request_parameters, settings=model_settings)
+
+        def request() -> ChatRequest:
+            told = self._compactor.fitted(messages)
+            return ChatRequest(messages=told, parameters=model_request_parameters, settings=model_settings)
+
+        def shrink() -> tuple[ChatRequest, int] | None:
+            return (request(), self._compactor.left_out) if self._compactor.shrink(messages) else None
+
         resume_text, self._resume_text = self._resume_text, ""
-        items = self._chain.stream(request, self._budget, resume_text=resume_text, hold_text=self._hold_text)
+        items = self._chain.stream(
+            request(),
+            self._budget,
+            resume_text=resume_text,
+            hold_text=self._hold_text,
+            prompt_tokens=_prompt_tokens(messages),
+            shrink=shrink,
+        )
         async with aclosing(items):
             yield ChainResponse(model_request_parameters, _items=items, _sink=self._sink, _resume_text=resume_text)
 
@@ -122,6 +139,12 @@ class ChainModel(Model):
     def _start_request_deadline(self, model_settings: ModelSettings | None, *, stream: bool) -> None:  # noqa: ARG002
         """None: a deadline of pydantic-ai's around the whole chain would kill the failover that it has not seen."""
         return
+
+
+def _prompt_tokens(messages: list[ModelMessage]) -> int:
+    """About how many tokens the messages' own text has."""
+    contents = (getattr(part, "content", "") for message in messages for part in message.parts)
+    return sum(len(content) for content in contents if isinstance(content, str)) // CHARS_PER_TOKEN
 
 
 @dataclass

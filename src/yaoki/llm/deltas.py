@@ -98,7 +98,14 @@ class Restart:
     reason: str
 
 
-Item = Text | Reasoning | ToolCall | Usage | Finish | Failover | Continuation | Restart
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """No window held the conversation: its `left_out` oldest turns are left out of what the models are told."""
+
+    left_out: int
+
+
+Item = Text | Reasoning | ToolCall | Usage | Finish | Failover | Continuation | Restart | Compaction
 
 
 @dataclass(frozen=True, slots=True)

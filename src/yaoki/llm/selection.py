@@ -3,6 +3,7 @@
     standing   means                                   may be tried
     FRESH      not tried for this answer               now
     FAILED     failed, and the same call may succeed   after a pause
+    TOO_SMALL  its window does not hold the request    after the request has been shortened
     REFUSED    could not continue what was shown       after a restart
     OUT        failed, and will fail again             never
 
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from yaoki.errors import AIOrchestrationError
+from yaoki.errors import AIOrchestrationError, ModelContextOverflowError
 from yaoki.llm.candidates import Candidate
 from yaoki.llm.failures import may_retry
 
@@ -33,6 +34,7 @@ class Standing(Enum):
 
     FRESH = auto()
     FAILED = auto()
+    TOO_SMALL = auto()
     REFUSED = auto()
     OUT = auto()
 
@@ -77,6 +79,8 @@ class Selection:
         row.tries += 1
         row.asked_s = error.retry_after_s or 0.0
         row.standing = Standing.FAILED if may_retry(error) else Standing.OUT
+        if isinstance(error, ModelContextOverflowError):
+            self._too_small(row)
 
     def refused(self, candidate: Candidate) -> None:
         """`candidate` cannot continue what was shown."""
@@ -86,12 +90,28 @@ class Selection:
         """Others were faster, and nobody more may go to `candidate` now."""
         self._row(candidate).standing = Standing.OUT
 
+    def ask_again(self) -> bool:
+        """The request is shorter now, so whoever could not hold it is fresh again. Returns whether anybody is."""
+        return self._refresh(Standing.TOO_SMALL)
+
     def start_over(self) -> bool:
         """What was shown is void, so whoever could not continue it is fresh again. Returns whether anybody is."""
-        refused = [row for row in self._rows if row.standing is Standing.REFUSED]
-        for row in refused:
+        return self._refresh(Standing.REFUSED)
+
+    def _refresh(self, standing: Standing) -> bool:
+        rows = self._of(standing)
+        for row in rows:
             row.standing = Standing.FRESH
-        return bool(refused)
+        return bool(rows)
+
+    def _too_small(self, row: _Row) -> None:
+        """Whoever is known to have no larger window than this one need not be asked either."""
+        row.standing = Standing.TOO_SMALL
+        window = row.candidate.policy.context_tokens
+        for other in self._of(Standing.FRESH):
+            theirs = other.candidate.policy.context_tokens
+            if window and theirs and theirs <= window:
+                other.standing = Standing.TOO_SMALL
 
     def _fresh(self) -> Choice | None:
         rows = [row for row in self._of(Standing.FRESH) if row.candidate.healthy]
@@ -114,4 +134,5 @@ class Selection:
         return [row for row in self._rows if row.standing is standing]
 
     def _row(self, candidate: Candidate) -> _Row:
-        return next(row for row in self._rows if row.candidate is candidate)
+        """Its row; one that counts for nothing for a candidate that is not of this chain."""
+        return next((row for row in self._rows if row.candidate is candidate), _Row(candidate))

@@ -5,10 +5,10 @@ import random
 from collections.abc import Sequence
 
 from yaoki.errors import SessionStoreUnavailableError
-from yaoki.llm.deltas import Continuation, Failover, Finish, Item, Restart, Text
+from yaoki.llm.deltas import Compaction, Continuation, Failover, Finish, Item, Restart, Text
 from yaoki.resilience.clock import Clock
 from yaoki.store.contract import Turn
-from yaoki.store.events import Continued, DomainEvent, FailedOver, Reset, Stored, TextDelta
+from yaoki.store.events import Continued, DomainEvent, FailedOver, RecoveryTaken, Reset, Stored, TextDelta
 from yaoki.store.store import Store
 
 STORE_PATIENCE_S = 60.0
@@ -64,6 +64,11 @@ class Recorder:
             case Restart():
                 self.shown = ""
                 await self.write(Reset(turn=turn, message=self.message_id, reason=item.reason))
+            case Compaction():
+                reason = (
+                    f"No model's window holds this conversation: its {item.left_out} oldest messages were left out."
+                )
+                await self.write(RecoveryTaken(turn=turn, strategy="compact_context", reason=reason))
             case Finish():
                 self.finish = item
             case _:

@@ -1,0 +1,249 @@
+"""One answer on its way through the chain.
+
+what became of an attempt                    what comes next
+whole                                        the end
+a failure                                    the next candidate, from the last word shown
+a refused seam                               the other candidates; then, once, a restart from nothing
+at its output limit, and it may go on        the same candidate, then the others; said to be cut off if nobody can
+filtered, and another model is named for it  that model, from nothing; said to be filtered if it cannot
+too long for every window                    the oldest turns are left out, and whoever refused is asked again
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from yaoki.errors import (
+    AgentTurnBudgetSpentError,
+    AIOrchestrationError,
+    ModelAllFailedError,
+    ModelContextOverflowError,
+    ModelFilteredError,
+    ModelMalformedError,
+    ResourceBreakerOpenError,
+)
+from yaoki.llm.attempt import Answer, Attempt, OutputLimitReachedError, Task
+from yaoki.llm.candidates import Candidate, Stake
+from yaoki.llm.deltas import Compaction, Failover, Finish, HalfAnswer, Item, Restart, ToolCall
+from yaoki.llm.failures import refuses_request
+from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken
+from yaoki.llm.seam import SeamRefusedError
+from yaoki.llm.selection import Choice, Selection
+
+if TYPE_CHECKING:
+    from yaoki.llm.chain import Chain
+
+MAX_CONTINUATIONS = 4
+"""How often an answer that reaches its output limit goes on at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    candidate: Candidate
+    error: AIOrchestrationError
+
+
+class Run:
+    """See `Chain.stream`, which makes it. `items` may be iterated once."""
+
+    def __init__(self, chain: "Chain", task: Task, answer: Answer) -> None:
+        self._chain = chain
+        self._task = task
+        self._answer = answer
+        self._selection = Selection(chain.candidates, chain.rng)
+        self._failures: list[_Failure] = []
+        self._next: Candidate | None = None
+        self._settled: Finish | None = None
+        self._void: Restart | None = None
+        self._continuations = 0
+        self._done = False
+
+    async def items(self) -> AsyncGenerator[Item, None]:
+        """See `Chain.stream`."""
+        while not self._done:
+            choice = self._choice()
+            if choice is None:
+                yield self._without_choice()
+                continue
+            half = await self._half(choice.candidate)
+            if self._answer.shown and half is None:
+                self._selection.refused(choice.candidate)
+                continue
+            await asyncio.sleep(choice.pause_s)
+            stake = self._admit(choice)
+            if stake is not None:
+                async with aclosing(self._try(choice.candidate, stake, half)) as items:
+                    async for item in items:
+                        yield item
+
+    def _choice(self) -> Choice | None:
+        """Who is tried next."""
+        if self._settled and self._task.budget.spent:
+            return None
+        named, self._next = self._next, None
+        if named is not None and named.healthy:
+            return Choice(named)
+        return None if self._filtered else self._selection.next(self._task.budget.remaining_s)
+
+    @property
+    def _filtered(self) -> bool:
+        """Whether only the model that is named for it may still answer."""
+        return self._settled is not None and self._settled.reason == "content_filter"
+
+    def _without_choice(self) -> Item:
+        """Nobody is left to try as things stand.
+
+        Raises:
+            ModelAllFailedError: Nor is there another way.
+        """
+        if self._settled:
+            self._done = True
+            return self._settled
+        return self._compaction() or self._restart()
+
+    def _compaction(self) -> Compaction | None:
+        """Ask less of those for whom it was too much, if there is something to leave out."""
+        if self._task.shrink is None or not any(_is_overflow(failure) for failure in self._failures):
+            return None
+        shrunk = self._task.shrink()
+        if shrunk is None or not self._selection.ask_again():
+            return None
+        request, left_out = shrunk
+        self._task = replace(self._task, request=request)
+        return Compaction(left_out)
+
+    async def _try(self, candidate: Candidate, stake: Stake, half: HalfAnswer | None) -> AsyncGenerator[Item, None]:
+        """One attempt's items; a failure is taken down and ends them."""
+        attempt = Attempt(candidate, stake, self._task, self._answer, half, may_go_on=self._may_go_on())
+        try:
+            for failover in self._failover(candidate):
+                yield failover
+            async with aclosing(attempt.items()) as items:
+                async for item in items:
+                    if self._void is not None:
+                        yield self._void
+                        self._void = None
+                    yield self._minted(item) if type(item) is ToolCall else item
+            self._finished(candidate, attempt)
+        except SeamRefusedError as refusal:
+            self._selection.refused(candidate)
+            self._note(candidate, ModelMalformedError(str(refusal), fault="seam"))
+        except OutputLimitReachedError:
+            self._settled, self._next = Finish("length", candidate.name), candidate
+            self._continuations += 1
+        except ModelFilteredError as error:
+            self._take_down(candidate, None, error)
+            self._go_elsewhere(candidate)
+        except AIOrchestrationError as error:
+            self._take_down(candidate, half, error)
+        finally:
+            stake.void()
+            self._tell_first_token(candidate, attempt)
+
+    def _finished(self, candidate: Candidate, attempt: Attempt) -> None:
+        self._done = True
+        if attempt.whole:
+            self._task.budget.give_back()
+        if attempt.excess is not None:
+            self._tell_failure(candidate, attempt.excess)
+
+    def _may_go_on(self) -> bool:
+        """Whether an answer that reaches its output limit is not at its end."""
+        limited = self._chain.policy.on_output_limit == "continue" and not self._task.hold_text
+        return limited and self._continuations < MAX_CONTINUATIONS and self._task.budget.attempts_left > 0
+
+    def _go_elsewhere(self, candidate: Candidate) -> None:
+        """The provider's filter ended the answer: the model that is named for it begins again, once.
+
+        What was shown stays until that model says something.
+        """
+        if self._chain.on_filter is None or self._filtered:
+            return
+        self._settled, self._next = Finish("content_filter", candidate.name), self._chain.on_filter
+        if self._answer.shown:
+            self._void = Restart("the provider's content policy ended the answer; another model gives one")
+            self._answer.start_over()
+
+    def _take_down(self, candidate: Candidate, half: HalfAnswer | None, error: AIOrchestrationError) -> None:
+        """The candidate failed, or does not take half an answer: asked in another way, or from nothing, it may yet."""
+        if half is None or not refuses_request(error):
+            self._selection.failed(candidate, error)
+        elif half.mode != "prefill" or not candidate.refuse_prefill():
+            self._selection.refused(candidate)
+        self._note(candidate, error)
+
+    async def _half(self, candidate: Candidate) -> HalfAnswer | None:
+        if not self._answer.shown:
+            return None
+        mode = "instruction" if self._answer.calling else await candidate.continuation_mode()
+        return HalfAnswer(self._answer.shown, mode, self._answer.calling) if mode else None
+
+    def _admit(self, choice: Choice) -> Stake | None:
+        """A stake in the candidate's breaker, paid for by the budget; None if others were faster."""
+        try:
+            stake = choice.candidate.admit(anyway=choice.anyway)
+        except ResourceBreakerOpenError:
+            if choice.anyway:
+                self._selection.shut_out(choice.candidate)
+            return None
+        try:
+            self._task.budget.spend_attempt()
+        except AgentTurnBudgetSpentError as spent:
+            stake.void()
+            raise (self._all_failed() if self._failures else spent) from None
+        return stake
+
+    def _restart(self) -> Restart:
+        """Nobody can go on from what was shown: begin again, once.
+
+        Raises:
+            ModelAllFailedError: There is nobody to begin again with, or it was done before.
+        """
+        if not self._answer.shown or self._answer.restarted or not self._selection.start_over():
+            raise self._all_failed()
+        self._answer.start_over()
+        return Restart("no candidate could continue at a clean seam")
+
+    def _failover(self, candidate: Candidate) -> Iterator[Failover]:
+        last = self._failures[-1] if self._failures else None
+        if last is None or last.candidate is candidate:
+            return
+        mid_stream = bool(self._answer.shown)
+        if self._chain.notices.wants(FailedOver):
+            phase = "mid_stream" if mid_stream else "before_first_token"
+            self._chain.notices.publish(FailedOver(last.candidate.name, candidate.name, phase))
+        yield Failover(last.candidate.name, candidate.name, last.error.kind, mid_stream, len(self._answer.shown))
+
+    def _minted(self, call: ToolCall) -> ToolCall:
+        return replace(call, call_id=f"call_{self._chain.rng.getrandbits(96):024x}")
+
+    def _note(self, candidate: Candidate, error: AIOrchestrationError) -> None:
+        self._failures.append(_Failure(candidate, error))
+        self._tell_failure(candidate, error)
+
+    def _tell_failure(self, candidate: Candidate, error: AIOrchestrationError) -> None:
+        if self._chain.notices.wants(AttemptFailed):
+            fault = str(error.facts.get("fault", error.kind))
+            self._chain.notices.publish(AttemptFailed(candidate.name, error.kind, fault))
+
+    def _tell_first_token(self, candidate: Candidate, attempt: Attempt) -> None:
+        if attempt.first_token_s is not None and self._chain.notices.wants(FirstToken):
+            self._chain.notices.publish(FirstToken(candidate.name, attempt.first_token_s))
+
+    def _all_failed(self) -> ModelAllFailedError:
+        waits = [wait_s for failure in self._failures if (wait_s := failure.error.retry_after_s)]
+        waits += [wait_s for candidate in self._chain.candidates if (wait_s := candidate.breaker.retry_after_s)]
+        failed = ModelAllFailedError(
+            "None of the models could answer.",
+            retry_after_s=min(waits, default=None),
+            attempts=[{"model": failure.candidate.name, "kind": failure.error.kind} for failure in self._failures],
+            shown_chars=len(self._answer.shown),
+        )
+        failed.__cause__ = self._failures[-1].error if self._failures else None
+        return failed
+
+
+def _is_overflow(failure: _Failure) -> bool:
+    return isinstance(failure.error, ModelContextOverflowError)

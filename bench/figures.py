@@ -1,11 +1,16 @@
-"""One figure, its reference, and how many times the reference it may cost."""
+"""One figure, its reference, and what it may come to.
+
+A cost is gated by the ratio to its reference; what a person notices, by a limit of its own.
+"""
 
 import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+NOISY_DIGITS = 3
 CALLS = 5_000
 ROUNDS = 7
 
@@ -35,6 +40,68 @@ class Figure:
     @property
     def passes(self) -> bool:
         return self.ratio <= self.limit
+
+    @property
+    def cells(self) -> "Cells":
+        return Cells(
+            figure=self.name,
+            measured=f"{self.cost_us:.2f} µs",
+            limit=f"{self.limit:.2f} ×",
+            ratio=f"{self.ratio:.2f} ×",
+            reference=f"{self.reference}: {self.reference_us:.2f} µs",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """What a person waits for, or a machine must have.
+
+    Attributes:
+        name: What it is, and of how many.
+        value: Median, or what the name says.
+        unit: Of `value`, `worst`, `limit` and `reference_value`.
+        limit: The largest `value` that passes.
+        worst: The largest of them; None if there was only one.
+        reference: What stands beside it, not gated; empty: nothing that would say more.
+        reference_value: The reference's own, of the same run.
+    """
+
+    name: str
+    value: float
+    unit: str
+    limit: float
+    worst: float | None = None
+    reference: str = ""
+    reference_value: float = 0.0
+
+    @property
+    def passes(self) -> bool:
+        return self.value <= self.limit
+
+    @property
+    def cells(self) -> "Cells":
+        worst = "" if self.worst is None else f" (worst {_short(self.worst)})"
+        return Cells(
+            figure=self.name,
+            measured=f"{_short(self.value)} {self.unit}{worst}",
+            limit=f"{_short(self.limit)} {self.unit}",
+            ratio=f"{self.value / self.reference_value:.2f} ×" if self.reference else "",
+            reference=f"{self.reference}: {_short(self.reference_value)} {self.unit}" if self.reference else "",
+        )
+
+
+class Cells(NamedTuple):
+    """A row for people."""
+
+    figure: str
+    measured: str
+    limit: str
+    ratio: str
+    reference: str
+
+
+def _short(number: float) -> str:
+    return f"{number:.{NOISY_DIGITS}g}"
 
 
 def cost_over(bare: Callable[[], Awaitable[object]], *dressed: Callable[[], Awaitable[object]]) -> list[float]:

@@ -28,6 +28,8 @@ from yaoki.llm.deltas import Item, Reasoning, Restart, Text
 
 _ROOMY_BYTES = 16_384
 """Fewer unsent bytes than this never make a send wait."""
+_SILENT_BEATS = 3
+"""The beat with which a stream opens that has nothing to tell yet: before it, a failure can still have its status."""
 _SSE = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
 
 
@@ -47,6 +49,7 @@ class Exchange:
         self._told = Told()
         self._begun = False
         self._answering = True
+        self._silent = 0
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer; return early, with the upstream's request ended, when the client leaves.
@@ -120,6 +123,9 @@ class Exchange:
         await self._write(chunks.ending(told), last=True)
 
     async def _keep_alive(self) -> None:
+        self._silent += 1
+        if not self._begun and self._silent < _SILENT_BEATS:
+            return
         try:
             await self._write(KEEP_ALIVE)
         except CommunicationSlowConsumerError:

@@ -14,7 +14,6 @@ POSTGRES = "SQLite is the only store yet"
 VOICE = "voice comes in a later version"
 CLUSTER = "one process per store until many instances come"
 AUTH = "accounts come in a later version; until then the server listens on loopback only, for one owner"
-ALERTS = "the key or model rests and another one answers; nobody is alerted yet"
 UNPROVEN = "no test shows it yet"
 
 
@@ -51,7 +50,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     # Model
     Requirement("M1", "429 with Retry-After → obey within the deadline, else next model"),
     Requirement("M2", "429 without → jittered backoff under the retry budget"),
-    Requirement("M3", "429 that is a spent quota → no retry; key parked; alert", ALERTS),
+    Requirement("M3", "429 that is a spent quota → no retry; key parked; alert"),
     Requirement("M4", "500/502/503 → at most 2 retries, next model"),
     Requirement("M5", "529 overloaded → back off, other provider"),
     Requirement("M6", "connection refused → next model < 1 s; breaker counts"),
@@ -71,8 +70,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("M20", "invalid tool-call JSON → told to the model, bounded", TOOLS),
     Requirement("M21", "unknown tool name → the list goes back to the model", TOOLS),
     Requirement("M22", "context overflow → compacted or larger window"),
-    Requirement("M23", "401/403 → key out of rotation, alert, next model", ALERTS),
-    Requirement("M24", "model not found → skipped, alert", ALERTS),
+    Requirement("M23", "401/403 → key out of rotation, alert, next model"),
+    Requirement("M24", "model not found → skipped, alert"),
     Requirement(
         "M25",
         "everything down → cached, else degraded answer; 503 + Retry-After at /v1",

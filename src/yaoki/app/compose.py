@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yaoki.errors import ConfigurationError, SessionStoreUnavailableError
-from yaoki.llm.candidates import Candidate
-from yaoki.llm.chain import Chain
+from yaoki.llm.candidates import Candidate, Price
+from yaoki.llm.chain import Chain, ChainPolicy
 from yaoki.llm.deltas import Upstream
+from yaoki.llm.keys import KeyedUpstream
+from yaoki.llm.prices import free, list_price
 from yaoki.llm.upstreams import OPENAI_URL, openai_upstream
 from yaoki.monitoring.loop_watchdog import LoopWatchdog
 from yaoki.monitoring.metrics import Metrics
@@ -139,7 +141,12 @@ def _candidate(name: str, settings: Settings, models: Mapping[str, "LocalModel"]
         upstream=_upstream(settings.models[name], models.get(name)),
         breaker=CircuitBreaker(name, settings.breaker(name).policy(), notices=notices),
         policy=settings.models[name].candidate_policy(),
+        price=_price(settings.models[name]),
     )
+
+
+def _price(model: ModelSettings) -> Price:
+    return free if model.provider == "local" else list_price(model.model, model.base_url or OPENAI_URL)
 
 
 def _upstream(model: ModelSettings, local: "LocalModel | None") -> Upstream:
@@ -147,16 +154,26 @@ def _upstream(model: ModelSettings, local: "LocalModel | None") -> Upstream:
         from yaoki.llm.local import LocalUpstream  # noqa: PLC0415 - see `_local`
 
         return LocalUpstream(local, max_output_tokens=model.max_output_tokens)
-    return openai_upstream(
-        model=model.model,
-        base_url=model.base_url or OPENAI_URL,
-        api_key=os.environ.get(model.api_key_env, "") if model.api_key_env else "",
-        max_output_tokens=model.max_output_tokens,
-    )
+    upstreams = [
+        openai_upstream(
+            model=model.model,
+            base_url=model.base_url or OPENAI_URL,
+            api_key=os.environ.get(variable, "") if variable else "",
+            max_output_tokens=model.max_output_tokens,
+        )
+        for variable in model.key_variables or ("",)
+    ]
+    return KeyedUpstream(upstreams) if len(upstreams) > 1 else upstreams[0]
 
 
 def _chain(name: str, settings: Settings, candidates: Mapping[str, Candidate], notices: Notices) -> Chain:
-    return Chain([candidates[model] for model in settings.chain_of(name)], notices=notices)
+    model = settings.models[name]
+    return Chain(
+        [candidates[model] for model in settings.chain_of(name)],
+        policy=ChainPolicy(on_output_limit=model.on_output_limit),
+        on_filter=candidates.get(model.on_filter),
+        notices=notices,
+    )
 
 
 def _agent(name: str, settings: Settings, chains: Mapping[str, Chain]) -> AgentPolicy:
@@ -167,6 +184,8 @@ def _agent(name: str, settings: Settings, chains: Mapping[str, Chain]) -> AgentP
         chain=chains[agent.model],
         deadline_s=settings.limits.turn_deadline_s,
         max_attempts=settings.limits.turn_attempts,
+        max_tokens=settings.limits.turn_tokens or None,
+        max_cost_usd=settings.limits.turn_usd or None,
         context_chars=_context_chars([settings.models[model] for model in settings.chain_of(agent.model)]),
     )
 

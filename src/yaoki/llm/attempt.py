@@ -80,14 +80,29 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What whoever asks knows of a request, which is opaque to the chain.
+
+    Attributes:
+        prompt_tokens: About how many it has, for what a provider does not count.
+        may_go_on: Nobody set a limit of their own to the answer's length, so the chain's policy decides what happens
+            where it reaches one.
+        shrink: Gives a shorter request when no window holds this one.
+    """
+
+    prompt_tokens: int = 0
+    may_go_on: bool = False
+    shrink: Shrink | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What every attempt at one answer is given.
 
     Attributes:
         request: Opaque; handed to the upstream.
         hold_text: Show nothing before the answer is whole.
-        prompt_tokens: About how many the request has.
-        shrink: Gives a shorter request.
+        about: What is known of the request.
         elsewhere: A filtered answer is a failure, since another model is named for it.
     """
 
@@ -95,8 +110,7 @@ class Task:
     budget: TurnBudget
     hold_text: bool
     stragglers: Stragglers
-    prompt_tokens: int = 0
-    shrink: Shrink | None = None
+    about: About
     elsewhere: bool = False
 
 
@@ -257,7 +271,7 @@ class Attempt:
         if usage is None and self.first_token_s is None:
             return
         counts = (
-            (self._task.prompt_tokens, -(-self._chars // CHARS_PER_TOKEN))
+            (self._task.about.prompt_tokens, -(-self._chars // CHARS_PER_TOKEN))
             if usage is None
             else (usage.input_tokens, usage.output_tokens)
         )

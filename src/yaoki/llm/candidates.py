@@ -7,7 +7,7 @@ from typing import Literal
 
 from yaoki.errors import AIOrchestrationError, ConfigurationSettingError, ResourceBreakerOpenError
 from yaoki.llm.deltas import ContinuationMode, Upstream
-from yaoki.llm.failures import is_callers
+from yaoki.llm.failures import ANOTHER_KEY, is_callers
 from yaoki.resilience.breaker import BreakerState, CircuitBreaker, Permit
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 
@@ -20,7 +20,8 @@ PANIC_AT_ONCE = 2
 """How many requests at a time may go to a candidate that its breaker refuses, when nothing better is left."""
 PROBE_S = 0.8
 """Seconds that a half answer waits to learn whether a backend honours a prefill."""
-_PARK_S = {"model.quota_exceeded": 300.0, "model.authentication": 60.0, "model.not_found": 60.0}
+PARK_S = {"model.quota_exceeded": 300.0, "model.authentication": 60.0, "model.not_found": 60.0}
+"""Seconds until a person may have mended a quota, a key or a name."""
 _LONGEST_REST_S = 600.0
 
 
@@ -159,7 +160,7 @@ class Candidate:
 
     def rest(self, error: AIOrchestrationError) -> None:
         """Leave it alone for as long as `error` asks, or until a person may have mended key, quota or name."""
-        rest_s = min(_LONGEST_REST_S, error.retry_after_s or _PARK_S.get(error.kind, 0.0))
+        rest_s = min(_LONGEST_REST_S, error.retry_after_s or PARK_S.get(error.kind, 0.0))
         self._rests_until = max(self._rests_until, self._clock.monotonic() + rest_s)
 
     def count_panic(self, change: int) -> None:
@@ -187,9 +188,11 @@ class Stake:
 
     def lost(self, error: AIOrchestrationError) -> None:
         """The candidate failed; an error of the caller's says nothing about it."""
-        self._candidate.rest(error)
+        another_key = error.facts.get(ANOTHER_KEY)
+        if not another_key:
+            self._candidate.rest(error)
         permit = self._settle()
-        if permit is not None and is_callers(error):
+        if permit is not None and (is_callers(error) or another_key):
             permit.ignored()
         elif permit is not None:
             permit.failed()

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from yaoki.llm.attempt import Answer, Shrink, Task
+from yaoki.llm.attempt import About, Answer, Task
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.candidates import Candidate
 from yaoki.llm.deltas import Item
@@ -49,7 +49,7 @@ class Chain:
         on_filter: The model that is asked, from nothing, when a provider's content filter ends an answer; None: that is
             said.
         rng: Randomness of the backoff and of tool call ids.
-        notices: Who is told of `AttemptFailed`, `FailedOver` and `FirstToken`.
+        notices: Who is told of `AttemptFailed`, `FailedOver`, `FirstToken` and `Parked`.
     """
 
     def __init__(
@@ -77,8 +77,7 @@ class Chain:
         *,
         resume_text: str = "",
         hold_text: bool = False,
-        prompt_tokens: int = 0,
-        shrink: Shrink | None = None,
+        about: About | None = None,
     ) -> AsyncGenerator[Item, None]:
         """Answer `request`. Closing the generator ends what is under way and gives every permit back.
 
@@ -87,9 +86,7 @@ class Chain:
             budget: Every attempt draws from it.
             resume_text: An answer that was shown before a crash; it is continued, not repeated.
             hold_text: Show nothing before the answer is whole (for output that must parse).
-            prompt_tokens: About how many the request has, for what a provider does not count.
-            shrink: Gives a shorter request, and how many turns it leaves out, when no window holds this one; None once
-                nothing can be left out.
+            about: What is known of the request, without which no limit is gone beyond and nothing is left out.
 
         Yields:
             Text in whole words, reasoning, what happened to the stream, then tool calls, usage and one `Finish`.
@@ -104,8 +101,7 @@ class Chain:
             budget=budget,
             hold_text=hold_text,
             stragglers=self.stragglers,
-            prompt_tokens=prompt_tokens,
-            shrink=shrink,
+            about=about or About(),
             elsewhere=self.on_filter is not None,
         )
         return Run(self, task, Answer(shown=resume_text if resume_text.strip() else "")).items()

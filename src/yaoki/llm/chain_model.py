@@ -18,7 +18,7 @@ from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from yaoki.llm.attempt import CHARS_PER_TOKEN
+from yaoki.llm.attempt import CHARS_PER_TOKEN, About
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.chain import Chain
 from yaoki.llm.compaction import Compactor
@@ -106,14 +106,14 @@ class ChainModel(Model):
         def shrink() -> tuple[ChatRequest, int] | None:
             return (request(), self._compactor.left_out) if self._compactor.shrink(messages) else None
 
+        limited = model_settings is not None and "max_tokens" in model_settings
         resume_text, self._resume_text = self._resume_text, ""
         items = self._chain.stream(
             request(),
             self._budget,
             resume_text=resume_text,
             hold_text=self._hold_text,
-            prompt_tokens=_prompt_tokens(messages),
-            shrink=shrink,
+            about=About(prompt_tokens=_prompt_tokens(messages), may_go_on=not limited, shrink=shrink),
         )
         async with aclosing(items):
             yield ChainResponse(model_request_parameters, _items=items, _sink=self._sink, _resume_text=resume_text)

@@ -19,6 +19,8 @@ UNSUPPORTED = "unsupported"
 """The `fault` of a request that was not sent, since the model cannot take it."""
 CERTIFICATE = "certificate"
 """The `fault` of a connection that was closed before a byte was sent, since nobody vouches for the other side."""
+ANOTHER_KEY = "another_key"
+"""The fact that the refused key is parked and the model has another one to use at once."""
 _DEEPEST = 12
 _WAITABLE = (408, 409, 425, 429)
 _REFUSALS = (400, 422)
@@ -93,6 +95,11 @@ def is_callers(error: AIOrchestrationError) -> bool:
         return True
     status = error.facts.get("foreign_status")
     return isinstance(error, ModelMalformedError) and isinstance(status, int) and status not in _WAITABLE
+
+
+def refuses_key(error: AIOrchestrationError) -> bool:
+    """Whether the provider does not take the key, or takes it no longer."""
+    return error.kind in ("model.authentication", "model.quota_exceeded") and error.facts.get("fault") != CERTIFICATE
 
 
 def may_retry(error: AIOrchestrationError) -> bool:

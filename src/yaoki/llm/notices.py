@@ -36,3 +36,18 @@ class FirstToken:
 
     model: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Somebody should look: a key is refused or spent, or a model has no other key, or is not known any more.
+
+    Attributes:
+        model: The candidate's name.
+        kind: The error's kind, for example `model.quota_exceeded`.
+        what: key: that key rests, another one is used; model: the model rests.
+    """
+
+    model: str
+    kind: str
+    what: Literal["key", "model"]

@@ -25,10 +25,10 @@ from yaoki.errors import (
     ResourceBreakerOpenError,
 )
 from yaoki.llm.attempt import Answer, Attempt, OutputLimitReachedError, Task
-from yaoki.llm.candidates import Candidate, Stake
+from yaoki.llm.candidates import PARK_S, Candidate, Stake
 from yaoki.llm.deltas import Compaction, Failover, Finish, HalfAnswer, Item, Restart, ToolCall
-from yaoki.llm.failures import refuses_request
-from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken
+from yaoki.llm.failures import ANOTHER_KEY, refuses_request
+from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken, Parked
 from yaoki.llm.seam import SeamRefusedError
 from yaoki.llm.selection import Choice, Selection
 
@@ -105,9 +105,9 @@ class Run:
 
     def _compaction(self) -> Compaction | None:
         """Ask less of those for whom it was too much, if there is something to leave out."""
-        if self._task.shrink is None or not any(_is_overflow(failure) for failure in self._failures):
+        if self._task.about.shrink is None or not any(_is_overflow(failure) for failure in self._failures):
             return None
-        shrunk = self._task.shrink()
+        shrunk = self._task.about.shrink()
         if shrunk is None or not self._selection.ask_again():
             return None
         request, left_out = shrunk
@@ -151,7 +151,9 @@ class Run:
 
     def _may_go_on(self) -> bool:
         """Whether an answer that reaches its output limit is not at its end."""
-        limited = self._chain.policy.on_output_limit == "continue" and not self._task.hold_text
+        limited = (
+            self._chain.policy.on_output_limit == "continue" and self._task.about.may_go_on and not self._task.hold_text
+        )
         return limited and self._continuations < MAX_CONTINUATIONS and self._task.budget.attempts_left > 0
 
     def _go_elsewhere(self, candidate: Candidate) -> None:
@@ -167,12 +169,14 @@ class Run:
             self._answer.start_over()
 
     def _take_down(self, candidate: Candidate, half: HalfAnswer | None, error: AIOrchestrationError) -> None:
-        """The candidate failed, or does not take half an answer: asked in another way, or from nothing, it may yet."""
-        if half is None or not refuses_request(error):
+        """The candidate failed; a prefill or a key that it refuses is not the last one that it may be asked with."""
+        another_key = bool(error.facts.get(ANOTHER_KEY))
+        refused = half is not None and half.mode == "prefill" and refuses_request(error)
+        if not (another_key or (refused and candidate.refuse_prefill())):
             self._selection.failed(candidate, error)
-        elif half.mode != "prefill" or not candidate.refuse_prefill():
-            self._selection.refused(candidate)
         self._note(candidate, error)
+        if error.kind in PARK_S and self._chain.notices.wants(Parked):
+            self._chain.notices.publish(Parked(candidate.name, error.kind, "key" if another_key else "model"))
 
     async def _half(self, candidate: Candidate) -> HalfAnswer | None:
         if not self._answer.shown:

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from yaoki.llm.local.notices import LocalModelLost
-from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken
+from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken, Parked
 from yaoki.monitoring.errors import ErrorCounter
 from yaoki.resilience.notices import Notices
 from yaoki.turns.notices import TurnFailed, TurnFinished
@@ -39,6 +39,13 @@ class TurnMetrics:
         self._lost = Counter(
             "yaoki_embedded_models_lost_total", "Processes of embedded models that ended.", ["model"], registry=registry
         )
+        self._parked = Counter(
+            "yaoki_parked_total",
+            "A key was refused or is spent, or a model has no other one or is gone; `what` rests.",
+            ["model", "kind", "what"],
+            registry=registry,
+        )
+        notices.subscribe(Parked, self._somebody_should_look)
         notices.subscribe(LocalModelLost, self._local_model_lost)
         notices.subscribe(TurnFinished, self._turn_finished)
         notices.subscribe(TurnFailed, self._turn_failed)
@@ -65,3 +72,6 @@ class TurnMetrics:
 
     def _first_token_came(self, notice: FirstToken) -> None:
         self._first_token.labels(notice.model).observe(notice.seconds)
+
+    def _somebody_should_look(self, notice: Parked) -> None:
+        self._parked.labels(notice.model, notice.kind, notice.what).inc()

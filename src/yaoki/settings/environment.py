@@ -6,7 +6,7 @@ that means nothing.
 
 import tomllib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from yaoki.settings.later import LATER_KEYS, LATER_SECTIONS, not_yet
 from yaoki.settings.places import CONFIG_VARIABLE
@@ -23,7 +23,7 @@ def overlay(document: dict[str, dict[str, Any]], environ: Mapping[str, str]) -> 
         Which variable a dotted key was taken from, and what is wrong with the variables themselves.
     """
     known = {f"{_PREFIX}{section}__{key}".upper(): (section, key) for section in SINGLE for key in _keys(section)}
-    secrets = {(as_table(model) or {}).get("api_key_env") for model in document["models"].values()}
+    secrets = {name for model in document["models"].values() for name in _key_variables(as_table(model) or {})}
     taken: dict[str, str] = {}
     problems: list[Problem] = []
     for variable, value in environ.items():
@@ -36,6 +36,11 @@ def overlay(document: dict[str, dict[str, Any]], environ: Mapping[str, str]) -> 
         else:
             problems += _strange(variable, known)
     return taken, problems
+
+
+def _key_variables(model: Mapping[str, Any]) -> list[object]:
+    more = model.get("more_api_key_envs")
+    return [model.get("api_key_env"), *(cast("list[object]", more) if isinstance(more, list) else ())]
 
 
 def _keys(section: str) -> list[str]:

@@ -115,6 +115,7 @@ class _Reader:
             fallbacks = (as_table(value) or {}).get("fallbacks")
             for fallback in cast("list[Any]", fallbacks) if isinstance(fallbacks, list) else ():
                 self._check_model(f"models.{quoted(name)}.fallbacks", fallback, models)
+            self._check_model(f"models.{quoted(name)}.on_filter", (as_table(value) or {}).get("on_filter"), models)
         for name, value in document["agents"].items():
             self._check_model(f"agents.{quoted(name)}.model", (as_table(value) or {}).get("model"), models)
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from yaoki.llm.local import LocalModelPolicy
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LOCAL_ONLY = frozenset({"path", "context_tokens", "threads", "parallel"})
-_REMOTE_ONLY = frozenset({"base_url", "api_key_env"})
+_LOCAL_ONLY = frozenset({"path", "threads", "parallel"})
+_REMOTE_ONLY = frozenset({"base_url", "api_key_env", "more_api_key_envs"})
 
 
 class ModelSettings(Section):
@@ -27,11 +27,14 @@ class ModelSettings(Section):
         model: The provider's own name for it; not needed for `local`.
         base_url: Where it is served; empty: OpenAI itself.
         api_key_env: Name of the environment variable that holds the key; empty: none is sent.
+        more_api_key_envs: Further such names; their keys are used in turn while an earlier one is refused or spent.
         fallbacks: Names of other tables [models], in the order to try them.
         continuation: How a cut answer goes on: prefill, instruction, off, or auto (prefill where a probe shows that
             it is honoured).
+        on_output_limit: What becomes of an answer at its output limit: say (it ends there and says so), or continue.
+        on_filter: The model that is asked when a provider's content policy ends an answer; empty: that is said.
         path: `local`: a GGUF file; empty: the SmolLM2 weights of `yaoki models install`.
-        context_tokens: `local`: size of the model's window.
+        context_tokens: Size of the model's window; for a provider only if it is known, to pick a larger one.
         threads: `local`: CPU threads; 0: half of the cores.
         parallel: `local`: answers at the same time; they share the window.
     """
@@ -40,11 +43,14 @@ class ModelSettings(Section):
     model: str = ""
     base_url: str = ""
     api_key_env: str = ""
+    more_api_key_envs: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     fallbacks: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     first_token_timeout_s: Seconds = 10.0
     idle_timeout_s: Seconds = 5.0
     max_output_tokens: Count = 4096
     continuation: Literal["auto", "prefill", "instruction", "off"] = "auto"
+    on_output_limit: Literal["say", "continue"] = "say"
+    on_filter: str = ""
     path: str = ""
     context_tokens: Annotated[int, Field(ge=256, le=1_048_576)] = 4096
     threads: Annotated[int, Field(ge=0, le=1024)] = 0
@@ -56,6 +62,16 @@ class ModelSettings(Section):
         if name and not _VARIABLE.fullmatch(name):
             raise ValueError("must be the name of an environment variable, not the key itself.")
         return name
+
+    @field_validator("more_api_key_envs")
+    @classmethod
+    def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(cls._a_name(name) for name in names)
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """Names of the variables that hold its keys, in the order to use them."""
+        return tuple(filter(None, (self.api_key_env, *self.more_api_key_envs)))
 
     @field_validator("base_url")
     @classmethod
@@ -98,7 +114,14 @@ class ModelSettings(Section):
             idle_timeout_s=self.idle_timeout_s,
             max_output_tokens=self.max_output_tokens,
             continuation=self.continuation,
+            context_tokens=self._window,
         )
+
+    @property
+    def _window(self) -> int | None:
+        if self.provider == "local":
+            return self.context_tokens // self.parallel
+        return self.context_tokens if "context_tokens" in self.model_fields_set else None
 
     def local_policy(self, data_dir: Path | None = None) -> "LocalModelPolicy":
         """How a `local` model's process is run; weights may lie in the user's data folder."""

@@ -77,6 +77,8 @@ class LimitSettings(Section):
         max_requests: Requests under way at once.
         turn_deadline_s: Seconds from a turn's start to its end, whatever happens.
         turn_attempts: Model requests of one turn that may fail; those that bring a whole response cost none.
+        turn_tokens: Tokens of one turn's requests together, prompts and answers; 0: no limit.
+        turn_usd: What they may cost at list prices, in US dollars; 0: no limit.
     """
 
     body_bytes: Annotated[int, Field(ge=1024, le=1_073_741_824)] = 1_048_576
@@ -89,6 +91,8 @@ class LimitSettings(Section):
     max_requests: Count = 256
     turn_deadline_s: Seconds = 180.0
     turn_attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    turn_tokens: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
+    turn_usd: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
 
 
 SINGLE: dict[str, type[Section]] = {"server": ServerSettings, "store": StoreSettings, "limits": LimitSettings}

@@ -71,7 +71,7 @@ class Settings:
 
     def secret_variables(self) -> tuple[str, ...]:
         """Names of the environment variables that hold keys."""
-        return tuple(dict.fromkeys(model.api_key_env for model in self.models.values() if model.api_key_env))
+        return tuple(dict.fromkeys(name for model in self.models.values() for name in model.key_variables))
 
     def missing(self, environ: Mapping[str, str]) -> list[Problem]:
         """What the settings name and the machine lacks: variables of keys, files of local models."""
@@ -79,9 +79,11 @@ class Settings:
         found: list[Problem] = []
         for name, model in self.models.items():
             table = f"models.{quoted(name)}"
-            if model.api_key_env and not environ.get(model.api_key_env):
-                text = f"the environment variable {model.api_key_env} is not set; export the key before the start."
-                found.append(Problem(source=source, key=f"{table}.api_key_env", text=text))
+            for variable in model.key_variables:
+                if not environ.get(variable):
+                    key = "api_key_env" if variable == model.api_key_env else "more_api_key_envs"
+                    text = f"the environment variable {variable} is not set; export the key before the start."
+                    found.append(Problem(source=source, key=f"{table}.{key}", text=text))
             if model.path and not Path(model.path).is_file():
                 text = f"there is no file {model.path}; give the path of a GGUF file."
                 found.append(Problem(source=source, key=f"{table}.path", text=text))

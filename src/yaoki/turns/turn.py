@@ -58,6 +58,8 @@ class AgentPolicy:
     Attributes:
         deadline_s: Seconds that a claimed turn may take.
         max_attempts: Requests to models that may fail; those that bring a whole response cost none.
+        max_tokens: Of prompts and answers together; None: no limit.
+        max_cost_usd: At list prices, where one is known; None: no limit.
         context_chars: Characters of earlier conversation that are told to the model.
     """
 
@@ -66,6 +68,8 @@ class AgentPolicy:
     chain: Chain
     deadline_s: float = 180.0
     max_attempts: int = 6
+    max_tokens: int | None = None
+    max_cost_usd: float | None = None
     context_chars: int = 24_000
 
 
@@ -87,7 +91,13 @@ class TurnRun:
         self._notices = notices or Notices()
         self._clock = clock
         self._recorder = Recorder(store, turn, clock)
-        self._budget = TurnBudget(agent.deadline_s, agent.max_attempts, clock=clock)
+        self._budget = TurnBudget(
+            agent.deadline_s,
+            agent.max_attempts,
+            max_tokens=agent.max_tokens,
+            max_cost_usd=agent.max_cost_usd,
+            clock=clock,
+        )
         self._stopped = turn.cancel_requested
         self._begun = False
         self._work: asyncio.Task[Ending] | None = None

@@ -30,6 +30,9 @@ READY_S = 20.0
 RESUMED_S = 10.0
 SETTLING_S = 10.0
 _POLL_S = 0.02
+_LIMITS = {"heartbeat_s": 0.5, "turn_deadline_s": 30.0, "drain_s": 3.0}
+Limits = dict[str, float]
+NO_LIMITS: Limits = {}
 _YAOKI = Path(sys.executable).parent / "yaoki"
 
 
@@ -40,12 +43,18 @@ class Server:
         folder: Holds settings, database and log.
         models: Base URLs in order of preference; without any, `extra` brings models and agents.
         extra: More TOML.
-        limits: More TOML in its section [limits].
+        limits: Of its section [limits], beside or instead of those that tests want.
         database: Another place for it.
     """
 
     def __init__(
-        self, folder: Path, models: list[str], extra: str = "", *, limits: str = "", database: Path | None = None
+        self,
+        folder: Path,
+        models: list[str],
+        extra: str = "",
+        *,
+        limits: Limits = NO_LIMITS,
+        database: Path | None = None,
     ) -> None:
         self.folder = folder
         self.database = database or folder / "yaoki.db"
@@ -140,10 +149,10 @@ class Stage:
         folder: For the server's files.
         scripts: One per provider, the preferred one first.
         extra: More TOML for the server.
-        limits: More TOML in its section [limits].
+        limits: Of the server's section [limits]; see `Server`.
     """
 
-    def __init__(self, folder: Path, *scripts: Script, extra: str = "", limits: str = "") -> None:
+    def __init__(self, folder: Path, *scripts: Script, extra: str = "", limits: Limits = NO_LIMITS) -> None:
         self.providers = [ScriptedProvider(script) for script in scripts]
         self._folder = folder
         self._extra = extra
@@ -261,7 +270,7 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _toml(port: int, database: Path, models: list[str], limits: str) -> str:
+def _toml(port: int, database: Path, models: list[str], limits: Limits) -> str:
     names = [f"m{number}" for number in range(len(models))]
     tables = [
         f'[models.{name}]\nprovider = "openai"\nmodel = "{name}"\nbase_url = "{url}"\n'
@@ -272,7 +281,8 @@ def _toml(port: int, database: Path, models: list[str], limits: str) -> str:
     return "\n".join(
         [
             f'[server]\nport = {port}\n[store]\nurl = "sqlite:///{database}"',
-            "[limits]\nheartbeat_s = 0.5\nturn_deadline_s = 30.0\ndrain_s = 3.0\n" + limits,
+            "[limits]",
+            *(f"{name} = {value}" for name, value in (_LIMITS | limits).items()),
             *tables,
             *(f'[agents.default]\nmodel = "{name}"\ninstructions = "Count ships."\n' for name in names[:1]),
             "",

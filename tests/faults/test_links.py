@@ -123,7 +123,7 @@ async def test_readers_that_do_not_read_cost_little_and_resume_where_they_were(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("impatient")
-    async with Stage(folder, Script(), limits="send_timeout_s = 1.0\n") as stage:
+    async with Stage(folder, Script(), limits={"send_timeout_s": 1.0}) as stage:
         session = await stage.session()
         after = await talk(stage, session, range(20))
         before = stage.server.process.memory_info().rss
@@ -172,7 +172,7 @@ PLACES = 700
 async def test_a_thousand_clients_that_come_back_at_once_are_served_or_told_when(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    limits = f"max_streams = {PLACES}\nmax_requests = 100\n"
+    limits = {"max_streams": PLACES, "max_requests": 100}
     async with Stage(tmp_path_factory.mktemp("crowded"), Script(), limits=limits) as stage:
         session = await stage.session()
         await stage.send(session, "How many ships?", id="u1")

@@ -156,18 +156,19 @@ class PydanticUpstream:
         self, messages: list[ModelMessage], settings: ModelSettings, parameters: ModelRequestParameters
     ) -> AsyncGenerator[Delta, None]:
         stream_key = object()
+        offered = bool(parameters.function_tools or parameters.output_tools)
         try:
             prepared = self.model.prepare_messages(messages, parameters)
             async with self.model.request_stream(prepared, settings, parameters) as response:
                 try:
                     async for event in response:
                         delta = _delta_of(event, stream_key)
-                        if delta is not None:
+                        if delta is not None and (offered or type(delta) is not ToolCallPiece):
                             yield delta
                 except GeneratorExit:
                     await _unwind(response)
                     raise
-                for delta in _ending(response):
+                for delta in _ending(response, offered=offered):
                     yield delta
         except _FOREIGN as error:
             known = rename(error)
@@ -228,17 +229,24 @@ def _delta_of(event: object, stream_key: object) -> Delta | None:
             return None
 
 
-def _ending(response: StreamedResponse) -> Iterator[Delta]:
+def _ending(response: StreamedResponse, *, offered: bool) -> Iterator[Delta]:
     """What is only known once the stream has ended: whole tool calls, usage, the terminator.
+
+    Args:
+        offered: There were tools to call. Where there were none, a call is dropped; an answer that ends in one has not
+            ended, and another model has to say the rest.
 
     Raises:
         ModelTruncatedError: pydantic-ai itself says that the stream did not end.
+        ModelMalformedError: It ended with a call of a tool that nobody had offered.
     """
     whole = response.get()
     if whole.finish_reason is None or whole.state != "complete":
         raise ModelTruncatedError("The stream ended without a finish reason.", fault="cut")
+    if whole.finish_reason == "tool_call" and not offered:
+        raise ModelMalformedError("The model called a tool, and none was offered.", fault="unasked_call")
     for part in whole.parts:
-        if isinstance(part, ToolCallPart):
+        if isinstance(part, ToolCallPart) and offered:
             details = CallDetails(provider_name=part.provider_name, provider_details=part.provider_details)
             arguments = part.args if isinstance(part.args, str) else part.args_as_json_str()
             yield ToolCall(part.tool_name, arguments, details=details)

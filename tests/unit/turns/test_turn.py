@@ -44,6 +44,16 @@ async def test_a_cut_answer_goes_on_and_both_steps_are_told(begin: Begin) -> Non
     assert end_of(events).outcome == "completed"
 
 
+@pytest.mark.requirement("M21", "P-3")
+@pytest.mark.parametrize("fault", ["tool_call", "tool_call_stop", "unknown_tool", "tool_loop"])
+async def test_a_model_that_calls_a_tool_where_there_is_none_is_left_for_another(begin: Begin, fault: str) -> None:
+    instance = await begin(Script(fault=fault), Script())
+    events = await instance.ask(await instance.session())
+    assert text_of(events) == ANSWER
+    assert end_of(events).outcome == "completed"
+    assert [event.to_model for event in events if isinstance(event, FailedOver)] == ["two"]
+
+
 async def test_without_any_model_a_statement_says_so(begin: Begin) -> None:
     instance = await begin(Script(fault="http_503"), Script(fault="refused"))
     events = await instance.ask(await instance.session())

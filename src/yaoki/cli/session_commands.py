@@ -17,7 +17,10 @@ from yaoki.cli.reading import OWNER, reader, session_of
 from yaoki.sessions.transcript import Mark, Message, Transcript
 from yaoki.settings import Settings
 from yaoki.store.contract import Session
+from yaoki.store.events import TurnEnded
 from yaoki.store.store import open_store
+
+Spending = dict[str, int]
 
 
 def print_sessions(options: Globals, *, limit: int, as_json: bool) -> None:
@@ -39,22 +42,26 @@ def print_session(options: Globals, beginning: str, *, as_json: bool) -> None:
     """A session's messages, with what happened to the answers."""
     settings = options.settings()
 
-    async def work() -> tuple[Session, Transcript]:
-        transcript = Transcript()
+    async def work() -> tuple[Session, Transcript, dict[str, Spending]]:
+        transcript, spent = Transcript(), dict[str, Spending]()
         async with reader(settings) as store:
             session = await session_of(store, beginning)
             for stored in await store.log.read(session.id):
                 transcript.fold(stored)
-        return session, transcript
+                if isinstance(stored.event, TurnEnded):
+                    spent[stored.event.turn] = stored.event.usage
+        return session, transcript, spent
 
-    session, transcript = asyncio.run(work())
+    session, transcript, spent = asyncio.run(work())
     messages = [*transcript.messages, *transcript.waiting.values()]
     if as_json:
-        say(_json({**asdict(session), "messages": [asdict(message) for message in messages]}))
+        say(_json({**asdict(session), "messages": [asdict(message) for message in messages], "spent": spent}))
         return
     say(f"{session.id}  {printable(session.title)}  ({session.agent}, {session.status})")
     for message in messages:
         _print_message(message)
+        if message.outcome is not None and spent.get(message.turn):
+            say(f"  · {_spending(spent[message.turn])}")
 
 
 def erase_session(options: Globals, beginning: str, *, ask: bool) -> None:
@@ -94,6 +101,19 @@ def _print_message(message: Message) -> None:
         say(f"  · {_told(mark)}")
     if message.outcome not in (None, "completed"):
         say(f"  · {message.outcome}{f': {message.note}' if message.note else ''}")
+
+
+def _spending(usage: Spending) -> str:
+    """What a turn has cost, as one line: estimates and requests without a known price are named as such."""
+    asked, said, requests = (usage.get(name, 0) for name in ("input_tokens", "output_tokens", "requests"))
+    told = f"{asked} + {said} tokens in {requests} request{'' if requests == 1 else 's'}"
+    if usage.get("estimated_tokens"):
+        told += f", {usage['estimated_tokens']} of them estimated"
+    if "cost_microusd" in usage:
+        told += f", ${usage['cost_microusd'] / 1_000_000:.6f} at list prices"
+        unpriced = usage.get("unpriced_requests", 0)
+        told += f" ({unpriced} without a known price)" if unpriced else ""
+    return told
 
 
 def _told(mark: Mark) -> str:

@@ -136,7 +136,8 @@ class TurnEnded:
 
     Attributes:
         kind: The error's kind where the outcome is not a success.
-        usage: Tokens by name: `input_tokens`, `output_tokens`, `requests`.
+        usage: Spending by name: `input_tokens`, `output_tokens`, `requests`; where there is any, `estimated_tokens` of
+            both, `cost_microusd` (millionths of a US dollar, at list prices) and `unpriced_requests`.
         message: One plain sentence for a person, where there is something to say.
     """
 

@@ -86,6 +86,17 @@ async def test_questions_from_a_pipe_go_on_with_a_session_and_can_be_read_again(
     assert "There is no session" in gone.err
 
 
+async def test_a_session_shows_what_its_turns_have_cost(home: Home, cut: ScriptedProvider) -> None:
+    async with ScriptedProvider() as healthy:
+        home.settings(chain(cut.base_url, healthy.base_url))
+        await home.yaoki("chat", "--once", "First?")
+        session = json.loads((await home.yaoki("sessions", "list", "--json")).out)["id"]
+        [spent] = json.loads((await home.yaoki("sessions", "show", session, "--json")).out)["spent"].values()
+        shown = (await home.yaoki("sessions", "show", session)).out
+    tokens = f"{spent['input_tokens']} + {spent['output_tokens']} tokens in 2 requests"
+    assert f"· {tokens}, {spent['estimated_tokens']} of them estimated" in shown
+
+
 @asynccontextmanager
 async def chatting(home: Home, provider: ScriptedProvider) -> AsyncGenerator[Terminal, None]:
     home.settings(chain(provider.base_url))

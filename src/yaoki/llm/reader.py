@@ -30,6 +30,8 @@ PACE_IDLES = 4
 """The pace is judged over so many idle timeouts."""
 _GRACE_S = 0.05
 """Seconds that a request gets to close before the answer goes on without it."""
+_AWAY_S = 0.25
+"""A timer that fires so much too late says that we were frozen ourselves, so what came meanwhile is read first."""
 
 
 class Stragglers:
@@ -92,7 +94,8 @@ class Reader:
         self._end = self._started + total_s
         self.first_token_s: float | None = None
         self._pace_from: tuple[float, int] | None = None
-        self._timer = self._loop.call_later(min(self._limit_s, total_s), self._look)
+        self._excused = False
+        self._look_in(min(self._limit_s, total_s))
         self._task = self._loop.create_task(self._pump(deltas))
         self._task.add_done_callback(self._wake)
 
@@ -164,12 +167,22 @@ class Reader:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def _look_in(self, wait_s: float) -> None:
+        self._looks_at = self._clock.monotonic() + wait_s
+        self._timer = self._loop.call_later(wait_s, self._look)
+
     def _look(self) -> None:
         """The timer fired: fail whoever waits in vain, or look again when the next deadline is due."""
         now = self._clock.monotonic()
         due = min(self._life + self._limit_s, self._end)
+        away = now - self._looks_at > _AWAY_S
+        if away and not self._excused:
+            self._excused = True
+            self._look_in(_GRACE_S)
+            return
+        self._excused = away
         if self._waiter is None or (now < due and not self._drips(now)):
-            self._timer = self._loop.call_later(max(due - now, _GRACE_S), self._look)
+            self._look_in(max(due - now, _GRACE_S))
         elif not self._waiter.done():
             phase = "total" if now >= self._end else self._phase if now >= due else "drip"
             self._waiter.set_exception(

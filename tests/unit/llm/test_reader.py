@@ -11,6 +11,7 @@ from yaoki.llm.candidates import CandidatePolicy
 from yaoki.llm.deltas import Delta, Finish, Reasoning, Text, ToolCallPiece
 from yaoki.llm.output_guard import OutputGuard
 from yaoki.llm.reader import Reader, Stragglers
+from yaoki.resilience.clock import SYSTEM_CLOCK
 
 POLICY = CandidatePolicy(first_token_timeout_s=0.1, idle_timeout_s=0.05)
 
@@ -41,6 +42,27 @@ async def test_no_life_at_all_is_a_first_token_timeout() -> None:
     with pytest.raises(ModelTimeoutError) as passed:
         await read(reader(None))
     assert passed.value.facts["fault"] == "first_token"
+
+
+def freeze(seconds: float) -> None:
+    """Nothing runs in this process for a while, as under SIGSTOP."""
+    until = SYSTEM_CLOCK.monotonic() + seconds
+    while SYSTEM_CLOCK.monotonic() < until:
+        pass
+
+
+@pytest.mark.requirement("P8")
+async def test_our_own_freeze_is_not_the_models_silence() -> None:
+    asyncio.get_running_loop().call_later(0.01, freeze, 0.4)
+    assert await read(reader(Text("a"), 0.02, Text("b"))) == [Text("a"), Text("b")]
+
+
+@pytest.mark.requirement("P8", "M10")
+async def test_a_freeze_saves_no_silent_model() -> None:
+    asyncio.get_running_loop().call_later(0.01, freeze, 0.4)
+    with pytest.raises(ModelTimeoutError) as passed:
+        await read(reader(Text("a"), None))
+    assert passed.value.facts["fault"] == "idle"
 
 
 @pytest.mark.requirement("M10")

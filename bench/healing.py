@@ -6,7 +6,9 @@ same machine and in the same run, is the first word that a model says to a new q
 
 import asyncio
 import statistics
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,19 +22,70 @@ from yaoki.resilience.clock import SYSTEM_CLOCK
 ROUNDS = 5
 NEXT_WORD_S = 0.5
 RESUMED_S = 2.0
-SHOWN_CHARS = 120
-TOWNS = ("Arden", "Birka", "Celje", "Dinan", "Eupen", "Fåborg", "Ghent", "Husum", "Ipswich", "Jena")
-"""A name near the beginning makes all that follows it new, whatever a model remembers of earlier questions."""
-QUESTION = (
-    "{town} lies by a wide river and has a stone bridge with nine arches, a market on Fridays, a mill that still "
-    "turns, two schools, a museum of clocks, and a station from which three trains a day leave for the coast. In "
-    "spring the river floods the lower meadows, so the farmers keep their sheep on the hill above the church until "
-    "the end of May. The baker opens at five, the post office at eight, and the library only in the afternoon. Most "
-    "people work in the paper factory, some on the farms, and a few drive to the city every morning. In autumn there "
-    "is a fair with a race of rowing boats, and whoever wins it is carried across the bridge. The oldest house "
-    "belongs to a family of weavers. Write a long letter to a friend who has never been there, and tell what a day "
-    "in this town is like."
+SHOWN_CHARS = 80
+ANSWER_TOKENS = 60
+
+# A number near the beginning makes all that follows it new, whatever a model remembers of earlier questions.
+SHORT = "Of village number {number}: tell me how bread is baked there, in many steps."
+LONG = (
+    "Village number {number} lies by a wide river and has a stone bridge with nine arches, a market on Fridays, a mill "
+    "that still turns, two schools, a museum of clocks, and a station from which three trains a day leave for the "
+    "coast. In spring the river floods the lower meadows, so the farmers keep their sheep on the hill above the church "
+    "until the end of May. The baker opens at five, the post office at eight, and the library only in the afternoon. "
+    "Most people work in the paper factory, some on the farms, and a few drive to the city every morning. In autumn "
+    "there is a fair with a race of rowing boats, and whoever wins it is carried across the bridge. The oldest house "
+    "belongs to a family of weavers, the newest one to a doctor who keeps bees and plays the cello at weddings, and "
+    "between the two stands an inn with a garden where people sit under chestnut trees until late in September. "
+    "Write a long letter to a friend who has never been there, and tell what a day in this village is like."
 )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Case:
+    """One blow, dealt in the middle of an answer to one kind of question.
+
+    Attributes:
+        waits: Seconds until the next words, of each round.
+        firsts: Seconds from the start of a run to its first words, undisturbed.
+        tokens: What a model had read in the end.
+    """
+
+    name: str
+    question: str
+    blow: "Blow"
+    limit: float
+    waits: list[float] = field(default_factory=list[float])
+    firsts: list[float] = field(default_factory=list[float])
+    tokens: list[int] = field(default_factory=list[int])
+
+    async def play(self, stage: Stage, numbers: Iterator[int]) -> None:
+        await models_answer(stage)
+        page, child = await self._half_an_answer(stage, numbers)
+        self.firsts.append(_first(page, "TEXT_MESSAGE_CONTENT") - _first(page, "RUN_STARTED"))
+        self.waits.append(await self.blow(stage, page, child))
+        end = await page.until_ended()
+        self.tokens.append(end.body["result"]["usage"]["input_tokens"])
+        await stage.cut_pages()
+
+    async def _half_an_answer(self, stage: Stage, numbers: Iterator[int]) -> tuple[Page, BusyChild]:
+        """One that has begun and not ended; now and then a small model has little to say, and is asked again."""
+        while True:
+            child = BusyChild(stage)
+            page = await stage.ask(self.question.format(number=next(numbers)))
+            await page.until(lambda it: len(it.text) >= SHOWN_CHARS or bool(it.terminals))
+            if not page.terminals:
+                return page, child
+
+    def bound(self, tokens: int) -> Bound:
+        return Bound(
+            name=f"{self.name} → next words, history of {tokens} tokens, median of {len(self.waits)}",
+            value=statistics.median(self.waits),
+            unit="s",
+            limit=self.limit,
+            worst=max(self.waits),
+            reference="first words to such a question",
+            reference_value=statistics.median(self.firsts),
+        )
 
 
 def figures() -> Iterator[Bound]:
@@ -42,57 +95,36 @@ def figures() -> Iterator[Bound]:
 
 
 async def _measured(folder: Path) -> list[Bound]:
-    firsts: list[float] = []
-    models: list[float] = []
-    servers: list[float] = []
-    tokens: list[int] = []
-    async with Stage(folder, extra=tables()) as stage:
-        for number in range(ROUNDS):
-            for town, killed, waits in (
-                (TOWNS[2 * number], _model_killed, models),
-                (TOWNS[2 * number + 1], _server_killed, servers),
-            ):
-                await models_answer(stage)
-                child = BusyChild(stage)
-                page = await stage.ask(QUESTION.format(town=town))
-                await page.until_text(SHOWN_CHARS)
-                firsts.append(_first(page, "TEXT_MESSAGE_CONTENT") - _first(page, "RUN_STARTED"))
-                waits.append(await killed(stage, page, child))
-                end = await page.until_ended()
-                tokens.append(end.body["result"]["usage"]["input_tokens"])
-                await stage.cut_pages()
-    history = f"history of {min(tokens)} tokens"  # a server that was not killed counts what the first model read, too
-    print(firsts, models, servers, tokens)
-    return [
-        _bound(f"kill -9 of the embedded model → next words, {history}", models, NEXT_WORD_S, firsts),
-        _bound(f"kill -9 of the server → next words, from /readyz, {history}", servers, RESUMED_S, firsts),
-    ]
-
-
-def _bound(name: str, waits: list[float], limit: float, firsts: list[float]) -> Bound:
-    return Bound(
-        name=f"{name}, median of {len(waits)}",
-        value=statistics.median(waits),
-        unit="s",
-        limit=limit,
-        worst=max(waits),
-        reference="first word to such a question",
-        reference_value=statistics.median(firsts),
+    short, long = (
+        _Case(name="kill -9 of the embedded model", question=question, blow=_kill_the_model, limit=NEXT_WORD_S)
+        for question in (SHORT, LONG)
     )
+    server = _Case(name="kill -9 of the server, from /readyz", question=LONG, blow=_kill_the_server, limit=RESUMED_S)
+    cases = (short, long, server)
+    numbers = count(100)
+    async with Stage(folder, extra=tables(max_output_tokens=ANSWER_TOKENS)) as stage:
+        for case in cases * ROUNDS:
+            await case.play(stage, numbers)
+    # A server that lives on counts what both models have read: the question twice, the half answer once.
+    read = round(statistics.median(server.tokens))
+    question = round(statistics.median(long.tokens)) - read
+    half = read - question
+    return [short.bound(round((statistics.median(short.tokens) + half) / 2)), long.bound(read), server.bound(read)]
 
 
-async def _model_killed(stage: Stage, page: Page, child: BusyChild) -> float:
+Blow = Callable[[Stage, Page, BusyChild], Awaitable[float]]
+
+
+async def _kill_the_model(_stage: Stage, page: Page, child: BusyChild) -> float:
     """Seconds from the blow, which is a little before anybody knows of it, to words of the next model."""
-    del stage
     began = SYSTEM_CLOCK.monotonic()
     child.kill()
     await page.until_ended()
     return _first_after(page, "failover") - began
 
 
-async def _server_killed(stage: Stage, page: Page, child: BusyChild) -> float:
-    """Seconds from the first yes of /readyz to words; whatever comes before that counts as none."""
-    del child
+async def _kill_the_server(stage: Stage, page: Page, _child: BusyChild) -> float:
+    """Seconds from the first yes of /readyz to words; none if they came before it."""
     await stage.server.kill()
     await stage.server.spawn()
     ready = asyncio.create_task(_until_ready(stage))

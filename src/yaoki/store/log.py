@@ -163,6 +163,7 @@ class Tail:
         self._channel = channel
         self._forget = forget
         self._news = asyncio.Event()
+        self._has_all = False  # the database has been asked, and nobody has written since
         channel.followers.add(self._news)
 
     def __enter__(self) -> Self:
@@ -188,15 +189,20 @@ class Tail:
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
+                    self._has_all = self._has_all and not self._news.is_set()
                     self._news.clear()
                     if self._channel.erased:
                         raise SessionNotFoundError("The session was deleted.", session_id=self._session_id)
-                    found = self._channel.since(self.after)
-                    if found is None:
-                        found = await self._log.read(self._session_id, self.after, limit=_PAGE)
+                    found = [] if self._has_all else await self._look()
                     if found:
                         self.after = found[-1].seq
                         return found
+                    self._has_all = True
                     await self._news.wait()
         except TimeoutError:
             return []
+
+    async def _look(self) -> list[Stored]:
+        """What is there now: from memory if it holds all of it, else from the database."""
+        found = self._channel.since(self.after)
+        return await self._log.read(self._session_id, self.after, limit=_PAGE) if found is None else found

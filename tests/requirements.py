@@ -72,11 +72,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("M22", "context overflow → compacted or larger window"),
     Requirement("M23", "401/403 → key out of rotation, alert, next model"),
     Requirement("M24", "model not found → skipped, alert"),
-    Requirement(
-        "M25",
-        "everything down → cached, else degraded answer; 503 + Retry-After at /v1",
-        "the degraded answer is there; the cache and /v1 are not",
-    ),
+    Requirement("M25", "everything down → cached, else degraded answer; 503 + Retry-After at /v1"),
     Requirement("M26", "the same tool call in a loop → stopped", TOOLS),
     Requirement("M27", "cut inside a tool call or JSON → incomplete part dropped, asked again; never run"),
     Requirement("M28", "odd but healthy streams → not a fault: no failover, no mark, no delay"),

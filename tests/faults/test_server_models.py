@@ -113,7 +113,7 @@ async def test_text_without_end_is_ended_and_said_to_be(stage: Stage, fault: str
 @pytest.mark.requirement("M25", "P-2", "P-7")
 async def test_when_every_model_is_down_an_honest_statement_stands_in(stage: Stage) -> None:
     await stage.play(Script(fault="http_503"), Script(fault="refused"), Script(fault="html"))
-    page = await stage.ask()
+    page = await stage.ask("Is anybody there?")
     await page.until_ended()
     page.assert_ended("degraded")
     assert len(page.marks("degraded")) == 1
@@ -123,6 +123,22 @@ async def test_when_every_model_is_down_an_honest_statement_stands_in(stage: Sta
     again = await stage.ask()
     await again.until_ended()
     again.assert_whole(ANSWER)
+
+
+@pytest.mark.requirement("M25", "P-2", "P-7")
+async def test_when_every_model_is_down_the_same_question_gets_its_earlier_answer(stage: Stage) -> None:
+    for scripts in (
+        (Script(), Script(), Script()),
+        (Script(fault="http_503"), Script(fault="refused"), Script(fault="html")),
+    ):
+        await stage.play(*scripts)
+        page = await stage.ask("How many ships, again?")
+        await page.until_ended()
+    body = page.assert_ended("cached")
+    assert body["result"]["message"]
+    assert page.text == ANSWER
+    assert len(page.marks("cached")) == 1
+    assert page.marks("degraded") == []
 
 
 @pytest.mark.requirement("M11", "P-2", "P-7")

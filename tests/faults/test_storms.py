@@ -67,9 +67,11 @@ async def test_a_storm_of_faults_drops_and_kills_breaks_no_promise(stage: Stage)
     for page in pages:
         assert len(page.terminals) == 1
         outcome = page.terminals[0].body.get("result", {}).get("outcome", "failed")
-        assert outcome in ("completed", "degraded", "failed"), page.terminals
+        assert outcome in ("completed", "cached", "degraded", "failed"), page.terminals
         if outcome == "completed":
             page.assert_whole(ANSWER)
+        if outcome == "cached":
+            assert page.text == ANSWER
         [_, answer] = (await stage.history(page.session))["messages"]
         assert answer["content"] == page.text
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yaoki.errors import ConfigurationError, SessionStoreUnavailableError
+from yaoki.llm.answer_cache import AnswerCache
 from yaoki.llm.candidates import Candidate, Price
 from yaoki.llm.chain import Chain, ChainPolicy
 from yaoki.llm.deltas import Upstream
@@ -77,7 +78,8 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         for chain in chains.values():
             closing.push_async_callback(chain.aclose)
             chain.warm()
-        agents = {name: _agent(name, settings, chains) for name in settings.agents}
+        answers = AnswerCache(settings.cache.policy())
+        agents = {name: _agent(name, settings, chains, answers) for name in settings.agents}
 
         def begin(turn: Turn) -> TurnRun:
             return TurnRun(turn, agents.get(turn.agent) or agents[settings.default_agent], store, notices=notices)
@@ -176,7 +178,7 @@ def _chain(name: str, settings: Settings, candidates: Mapping[str, Candidate], n
     )
 
 
-def _agent(name: str, settings: Settings, chains: Mapping[str, Chain]) -> AgentPolicy:
+def _agent(name: str, settings: Settings, chains: Mapping[str, Chain], answers: AnswerCache) -> AgentPolicy:
     agent = settings.agents[name]
     return AgentPolicy(
         name=name,
@@ -186,6 +188,9 @@ def _agent(name: str, settings: Settings, chains: Mapping[str, Chain]) -> AgentP
         max_attempts=settings.limits.turn_attempts,
         max_tokens=settings.limits.turn_tokens or None,
         max_cost_usd=settings.limits.turn_usd or None,
+        language=agent.language,
+        degraded=agent.degraded,
+        answers=answers,
         context_chars=_context_chars([settings.models[model] for model in settings.chain_of(agent.model)]),
     )
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 LATER_SECTIONS: Mapping[str, str] = {
     "auth": "authentication",
-    "cache": "the answer cache",
     "alerts": "alerting",
     "learning": "learning",
     "recovery": "recovery by name",

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
+from yaoki.llm.answer_cache import CachePolicy
 from yaoki.settings.guard_settings import BreakerSettings, BulkheadSettings, RetrySettings
 from yaoki.settings.model_settings import ModelSettings
 from yaoki.settings.section import Count, Name, Seconds, Section
+from yaoki.turns.statements import Language
 
 _SQLITE = "sqlite:///"
 
@@ -57,10 +59,33 @@ class StoreSettings(Section):
 
 
 class AgentSettings(Section):
-    """Who answers: a model (with its fallbacks) and what it is told to be."""
+    """Who answers: a model (with its fallbacks) and what it is told to be.
+
+    Attributes:
+        language: Of the statement that stands in for an answer when no model can give one.
+        degraded: That statement in your own words; `{agent}` and `{wait_s}` are filled in; empty: the built-in one.
+    """
 
     model: Name
     instructions: str = "You are a helpful assistant. Answer briefly and plainly."
+    language: Language = "en"
+    degraded: Annotated[str, Field(max_length=4_000)] = ""
+
+
+class CacheSettings(Section):
+    """Answers kept in memory for the time when no model can be reached.
+
+    Attributes:
+        ttl_s: Seconds that an answer may be old.
+        max_entries: Answers at once; 0 keeps none.
+    """
+
+    ttl_s: Annotated[float, Field(gt=0, le=31_536_000)] = 86_400.0
+    max_entries: Annotated[int, Field(ge=0, le=1_000_000)] = 1_000
+
+    def policy(self) -> CachePolicy:
+        """The cache's own policy."""
+        return CachePolicy(ttl_s=self.ttl_s, max_entries=self.max_entries)
 
 
 class LimitSettings(Section):
@@ -95,7 +120,12 @@ class LimitSettings(Section):
     turn_usd: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
 
 
-SINGLE: dict[str, type[Section]] = {"server": ServerSettings, "store": StoreSettings, "limits": LimitSettings}
+SINGLE: dict[str, type[Section]] = {
+    "server": ServerSettings,
+    "store": StoreSettings,
+    "limits": LimitSettings,
+    "cache": CacheSettings,
+}
 """Sections of plain keys; their scalars are also read from the environment."""
 
 NAMED: dict[str, type[Section]] = {

@@ -10,7 +10,7 @@ from yaoki.resilience.registry import Guards
 from yaoki.settings.guard_settings import BreakerSettings, BulkheadSettings, RetrySettings
 from yaoki.settings.model_settings import ModelSettings
 from yaoki.settings.problems import Problem, configuration_error, quoted
-from yaoki.settings.sections import AgentSettings, LimitSettings, ServerSettings, StoreSettings
+from yaoki.settings.sections import AgentSettings, CacheSettings, LimitSettings, ServerSettings, StoreSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ class Settings:
     server: ServerSettings
     store: StoreSettings
     limits: LimitSettings
+    cache: CacheSettings
     models: Mapping[str, ModelSettings]
     agents: Mapping[str, AgentSettings]
     breakers: Mapping[str, BreakerSettings]

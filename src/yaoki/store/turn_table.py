@@ -124,6 +124,11 @@ class TurnTable:
 
         return await self._database.read(work)
 
+    async def owner_of(self, turn: Turn) -> str:
+        """Who owns the turn's session."""
+        query = select(sessions.c.owner).where(sessions.c.id == turn.session_id)
+        return str(await self._database.read(lambda connection: connection.execute(query).scalar_one()))
+
     async def claim(self, session_id: str) -> Turn | None:
         """Claim the turn of a session that is to run now, or None if none is open.
 

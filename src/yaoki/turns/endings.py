@@ -6,6 +6,8 @@
 | the model's length limit                  | output_limit, said    | RUN_FINISHED |
 | the provider's content policy             | filtered, said        | RUN_FINISHED |
 | somebody asked to stop                    | cancelled             | RUN_FINISHED |
+| no model could begin an answer, but one   | cached, said          | RUN_FINISHED |
+|   was given to the same question before   |                       |              |
 | no model could begin an answer            | degraded: a statement | RUN_FINISHED |
 | no model could finish the half one shown  | failed, said          | RUN_ERROR    |
 | the turn's own record is damaged          | failed, said          | RUN_ERROR    |
@@ -16,19 +18,17 @@ from dataclasses import dataclass
 
 from pydantic_ai.messages import ModelResponse
 
-from yaoki.errors import AIOrchestrationError, SessionCorruptedError, SessionStoreUnavailableError
-from yaoki.store.events import Degraded, DomainEvent, Outcome, TextDelta, TurnEnded
+from yaoki.errors import AIOrchestrationError, ModelAllFailedError, SessionCorruptedError, SessionStoreUnavailableError
+from yaoki.llm.answer_cache import CachedAnswer
+from yaoki.store.events import AnsweredFromCache, Degraded, DomainEvent, Outcome, TextDelta, TurnEnded
 from yaoki.store.turn_table import DAMAGED
 from yaoki.turns import conversation as told
 from yaoki.turns.recorder import Recorder
 
-NO_ANSWER = (
-    "I could not reach any of my models just now, so there is no answer yet. Your message is kept; please ask again in "
-    "a moment."
-)
 HALF_ANSWER = "The answer breaks off here: no model could finish it. Ask again to get a whole one."
 OUTPUT_LIMIT = "The answer reached its length limit and may be incomplete."
 FILTERED = "The model's provider stopped this answer by its content policy."
+EARLIER = "No model could be reached; this is the answer that the same question was given before."
 STOPPED = "Stopped, as asked."
 PARKED = "This message could not be answered after several attempts. It is kept and can be taken up again."
 
@@ -41,6 +41,7 @@ class Ending:
         kind: The error's kind, unless the outcome is a success.
         note: One plain sentence, where there is something to say.
         statement: A degraded answer: what is said in the place of one.
+        earlier: An answer that was given before, which stands in.
         response: What the conversation keeps of the answer; None if there was none.
     """
 
@@ -48,12 +49,18 @@ class Ending:
     kind: str | None = None
     note: str | None = None
     statement: str = ""
+    earlier: CachedAnswer | None = None
     response: ModelResponse | None = None
 
     def events(self, turn: str, message_id: str, usage: dict[str, int]) -> list[DomainEvent]:
         """The last events of the turn; the terminal one is the last of them."""
         said: list[DomainEvent] = []
-        if self.statement:
+        if self.earlier is not None:
+            said = [
+                AnsweredFromCache(turn=turn, age_s=round(self.earlier.age_s, 1)),
+                TextDelta(turn=turn, message=message_id, text=self.earlier.text, model=self.earlier.model),
+            ]
+        elif self.statement:
             said = [
                 Degraded(turn=turn, kind=self.kind or "", reason="no model could answer"),
                 TextDelta(turn=turn, message=message_id, text=self.statement, model=""),
@@ -86,8 +93,15 @@ def parked() -> Ending:
     return Ending(outcome="parked", kind="agent.parked", note=PARKED)
 
 
-def failed(error: AIOrchestrationError, recorder: Recorder) -> Ending | None:
-    """A known failure. None for a store that is down: it ends no turn."""
+def failed(
+    error: AIOrchestrationError, recorder: Recorder, *, statement: str, earlier: CachedAnswer | None = None
+) -> Ending | None:
+    """A known failure. None for a store that is down: it ends no turn.
+
+    Args:
+        statement: What is said in the place of an answer.
+        earlier: An answer that may be given in its place.
+    """
     if isinstance(error, SessionStoreUnavailableError):
         return None
     if recorder.finish is not None and recorder.finish.reason in ("length", "content_filter"):
@@ -96,7 +110,11 @@ def failed(error: AIOrchestrationError, recorder: Recorder) -> Ending | None:
         return Ending(outcome="failed", kind=error.kind, note=DAMAGED, response=_seen(recorder.shown))
     if recorder.shown:
         return Ending(outcome="failed", kind=error.kind, note=HALF_ANSWER, response=_seen(recorder.shown))
-    return Ending(outcome="degraded", kind=error.kind, statement=NO_ANSWER, response=told.answer(NO_ANSWER))
+    if earlier is not None and isinstance(error, ModelAllFailedError):
+        return Ending(
+            outcome="cached", kind=error.kind, note=EARLIER, earlier=earlier, response=told.answer(earlier.text)
+        )
+    return Ending(outcome="degraded", kind=error.kind, statement=statement, response=told.answer(statement))
 
 
 def _seen(shown: str) -> ModelResponse | None:

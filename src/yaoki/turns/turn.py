@@ -18,6 +18,7 @@ from pydantic_ai import Agent
 from pydantic_ai.messages import ModelResponse
 
 from yaoki.errors import AIOrchestrationError, SessionStoreUnavailableError
+from yaoki.llm.answer_cache import AnswerCache
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.chain import Chain
 from yaoki.llm.chain_model import ChainModel
@@ -30,10 +31,12 @@ from yaoki.store.events import RecoveryTaken, Stored, TurnResumed, TurnStarted
 from yaoki.store.store import Store
 from yaoki.store.turn_table import FencedError
 from yaoki.turns import conversation as told
-from yaoki.turns import endings
+from yaoki.turns import endings, statements
+from yaoki.turns.earlier_answers import EarlierAnswers
 from yaoki.turns.endings import Ending
 from yaoki.turns.notices import TurnFailed, TurnFinished
 from yaoki.turns.recorder import Recorder
+from yaoki.turns.statements import Language
 
 MAX_FRUITLESS_CLAIMS = 4
 """Claims in a row without a word of an answer, after which a turn is parked."""
@@ -61,6 +64,9 @@ class AgentPolicy:
         max_tokens: Of prompts and answers together; None: no limit.
         max_cost_usd: At list prices, where one is known; None: no limit.
         context_chars: Characters of earlier conversation that are told to the model.
+        language: Of the statement that stands in for an answer when no model can give one.
+        degraded: That statement, if it is not to be the built-in one; see `turns.statements`.
+        answers: Where whole answers are kept for such times; None: nowhere.
     """
 
     name: str
@@ -71,6 +77,9 @@ class AgentPolicy:
     max_tokens: int | None = None
     max_cost_usd: float | None = None
     context_chars: int = 24_000
+    language: Language = "en"
+    degraded: str = ""
+    answers: AnswerCache | None = None
 
 
 class TurnRun:
@@ -99,6 +108,7 @@ class TurnRun:
             clock=clock,
         )
         self._stopped = turn.cancel_requested
+        self._earlier: EarlierAnswers | None = None
         self._begun = False
         self._work: asyncio.Task[Ending] | None = None
 
@@ -142,6 +152,7 @@ class TurnRun:
         if told.fruitless_claims(so_far) > MAX_FRUITLESS_CLAIMS or self.turn.fence > MAX_CLAIMS:
             return endings.parked()
         await self._say_what_is_left_out(conversation)
+        self._earlier = await self._earlier_answers(conversation)
         with spending(self._budget):
             return await self._converse(conversation)
 
@@ -166,13 +177,21 @@ class TurnRun:
                 reason = f"{turns} earlier messages of this conversation {why} and were left out."
                 await self._recorder.write(RecoveryTaken(turn=self.turn.id, strategy=strategy, reason=reason))
 
+    async def _earlier_answers(self, conversation: told.Conversation) -> EarlierAnswers | None:
+        agent = self._agent
+        if agent.answers is None or not agent.answers.enabled:
+            return None
+        owner = await self._store.turns.owner_of(self.turn)
+        who = agent.name, agent.instructions
+        return EarlierAnswers.of(agent.answers, owner, who, agent.chain, conversation.messages)
+
     async def _converse(self, conversation: told.Conversation) -> Ending:
         """Drive the agent loop. A response with tool calls is on disk, whole, before its tools run."""
         model = ChainModel(
             self._agent.chain, self._budget, sink=self._recorder.take, resume_text=conversation.half_answer
         )
         agent = Agent(model, instructions=self._agent.instructions)
-        response: ModelResponse | None = None
+        responses: list[ModelResponse] = []
         async with agent.iter(message_history=conversation.messages) as run:
             async for node in run:
                 if Agent.is_model_request_node(node):
@@ -180,8 +199,11 @@ class TurnRun:
                         async for _ in stream:
                             pass  # every item has gone through the recorder, in order, before it comes by here
                 elif Agent.is_call_tools_node(node):
-                    response = node.model_response
-        return endings.answered(response, self._recorder)
+                    responses.append(node.model_response)
+        ending = endings.answered(responses[-1] if responses else None, self._recorder)
+        if self._earlier is not None and ending.outcome == "completed" and len(responses) == 1:
+            self._earlier.keep(responses[0])
+        return ending
 
     async def _ending_of(self, work: asyncio.Task[Ending]) -> Ending | None:
         """How the work ended the turn; None if the turn stays open."""
@@ -193,10 +215,18 @@ class TurnRun:
         if isinstance(error, FencedError):
             raise error
         known = error if isinstance(error, AIOrchestrationError) else rename(error)
-        ending = endings.failed(known, self._recorder) if known is not None else None
+        ending = self._failed(known) if known is not None else None
         if ending is None:
             self._report(error)
         return ending
+
+    def _failed(self, error: AIOrchestrationError) -> Ending | None:
+        agent = self._agent
+        statement = statements.no_answer(
+            agent.name, language=agent.language, template=agent.degraded, retry_after_s=error.retry_after_s
+        )
+        earlier = self._earlier.find() if self._earlier is not None else None
+        return endings.failed(error, self._recorder, statement=statement, earlier=earlier)
 
     def _report(self, error: BaseException) -> None:
         """A run broke off and its turn stays open: somebody should know why."""

@@ -69,7 +69,6 @@ def refused(path: Path, environ: dict[str, str] | None = None) -> ConfigurationE
         ("[auth]\n", "auth", "authentication, which this version does not have yet"),
         ("[mcp_servers.time]\n", "mcp_servers", "MCP tool servers, which this version does not have yet"),
         ("[voice]\n", "voice", "which this version does not have yet"),
-        ("[cache]\n", "cache", "which this version does not have yet"),
         ("[alerts]\n", "alerts", "which this version does not have yet"),
         ("[learning]\n", "learning", "which this version does not have yet"),
         ("[server\n", "", "is not valid TOML"),

@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
     """Starts an instance on this test's database over one scripted provider for each script."""
     async with AsyncExitStack() as stack:
 
-        async def start(*scripts: Script, **policy: float) -> Instance:
+        async def start(*scripts: Script, **policy: Any) -> Instance:
             providers = [await stack.enter_async_context(ScriptedProvider(script)) for script in scripts]
             instance = await Instance.start(tmp_path / "yaoki.db", providers, **policy)
             stack.push_async_callback(instance.aclose)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from yaoki.faults import ScriptedProvider
 from yaoki.llm.candidates import Candidate, CandidatePolicy
@@ -32,7 +32,7 @@ class Instance:
     notices: Notices = field(default_factory=Notices)
 
     @classmethod
-    async def start(cls, path: Path, providers: Sequence[ScriptedProvider], **policy: float) -> Self:
+    async def start(cls, path: Path, providers: Sequence[ScriptedProvider], **policy: Any) -> Self:
         store = await open_store(path)
         candidates = [
             Candidate(
@@ -45,7 +45,7 @@ class Instance:
         ]
         notices = Notices()
         chain = Chain(candidates, notices=notices)
-        agent = AgentPolicy(name="default", instructions="Be brief.", chain=chain, **policy)  # type: ignore[arg-type]
+        agent = AgentPolicy(name="default", instructions="Be brief.", chain=chain, **policy)
         runner = LocalRunner(store, lambda turn: TurnRun(turn, agent, store, notices=notices))
         await runner.start()
         return cls(store, chain, runner, Orchestrator(store, runner, ("default",)), providers, notices)

@@ -25,6 +25,7 @@ from yaoki.api.openai_face import with_openai
 from yaoki.api.policy import ApiPolicy
 from yaoki.api.server import allow_descriptors, server_config
 from yaoki.app.compose import Application, composed
+from yaoki.app.listener import Listener
 from yaoki.errors import ConfigurationSettingError
 from yaoki.llm.budget import TurnBudget
 from yaoki.settings import ServerSettings, Settings
@@ -137,7 +138,7 @@ def _bound(server: ServerSettings) -> Generator[socket.socket]:
         ConfigurationSettingError: The port is taken, or not ours to take.
     """
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    with Listener(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((server.host, server.port))

@@ -24,7 +24,7 @@ T = TypeVar("T")
 Role = Literal["runner", "reader"]
 
 _APPLICATION_ID = 0x59414F4B  # "YAOK"
-_BUSY_TIMEOUT_S = 5.0
+_BUSY_TIMEOUT_S = 2.0
 _REMEDY = "Mend that, or name another place in store.url (YAOKI_STORE__URL)"
 _log = logging.getLogger(__name__)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

@@ -48,7 +48,8 @@ def moved_error(path: Path) -> SessionStoreUnavailableError:
 def reason_of(error: BaseException, path: Path) -> str:
     """Why a call to the driver or to the system failed, as half a sentence."""
     if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
+        where = f"{error.filename}: " if error.filename not in (None, str(path)) else ""
+        return where + (error.strerror or str(error)).lower()
     name = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
     if name == "SQLITE_IOERR" and not os.access(path, os.W_OK):
         name = "SQLITE_READONLY"  # a disk that became read-only under an open file is an error like any other to SQLite

@@ -7,6 +7,7 @@ whole batch at once: to ask it again for every part would make the last one wait
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,8 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 _MAX_BATCH = 64
+
+_log = logging.getLogger(__name__)
 
 
 class _Part:
@@ -55,10 +58,15 @@ class Writer:
         self._file = _identity(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="yaoki-writer")
         self._waiting: list[_Part] = []
+        self._committing: list[_Part] = []
         self._wake = asyncio.Event()
         self._closing = False
         self._durable: bool | None = None
+        self._start()
+
+    def _start(self) -> None:
         self._pump = asyncio.create_task(self._run(), name="store-writer")
+        self._pump.add_done_callback(self._ended)
 
     async def run(self, work: Work[T], *, durable: bool = False, committed: Callable[[T], None] | None = None) -> T:
         """Commit `work` and return its value.
@@ -95,6 +103,7 @@ class Writer:
             self._wake.clear()
             while self._waiting:
                 batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
+                self._committing = batch
                 if not await self._commit(batch):
                     for part in batch:
                         await self._commit([part])
@@ -107,11 +116,13 @@ class Writer:
         error = commit.exception()
         if error is None:
             self.trouble = None
-            for part, value in zip(batch, commit.result(), strict=True):
-                if part.committed is not None:
-                    part.committed(value)
+            values = commit.result()
+            for part, value in zip(batch, values, strict=True):
                 if not part.done.done():
                     part.done.set_result(value)
+            for part, value in zip(batch, values, strict=True):  # still before anybody who waited goes on
+                if part.committed is not None:
+                    part.committed(value)
             return True
         error = store_error(error, self._path)
         if isinstance(error, SessionStoreUnavailableError):
@@ -122,6 +133,18 @@ class Writer:
             if not part.done.done():
                 part.done.set_exception(error)
         return True
+
+    def _ended(self, pump: asyncio.Task[None]) -> None:
+        """Whatever it was that ended the writer (no memory, no thread): it begins again, and nobody waits in vain."""
+        error = None if pump.cancelled() else pump.exception()
+        if error is None:
+            return
+        _log.critical("The store's writer broke off, and begins again.", exc_info=error)
+        lost = [part for part in (*self._committing, *self._waiting) if not part.done.done()]
+        self._committing, self._waiting = [], []
+        for part in lost:
+            part.done.set_exception(SessionStoreUnavailableError("The store's writer broke off.", retry_after_s=2.0))
+        self._start()
 
     def _transact(self, batch: list[_Part]) -> list[Any]:
         if _identity(self._path) != self._file:

@@ -12,12 +12,19 @@ from yaoki.turns.turn import Left, TurnRun
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
+_SUSPICIOUS_CLAIMS = 2
+_SUSPECT_S = 10.0
+"""How long one suspect may keep the next one waiting."""
 
 _log = logging.getLogger(__name__)
 
 
 class LocalRunner:
     """Claims and runs open turns until it is told to stop.
+
+    A turn that was claimed twice without a word before this process began may be what ended those before. Such suspects
+    run one after the other, each after a pause, while the rest goes on: the one that ends processes takes no other with
+    it, and is parked before long.
 
     Args:
         begin: Makes the run of a claimed turn.
@@ -39,6 +46,8 @@ class LocalRunner:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._runs: dict[str, TurnRun] = {}
         self._again: set[str] = set()
+        self._suspects: dict[str, int] = {}
+        self._questioning: asyncio.Task[None] | None = None
         self._draining = False
 
     @property
@@ -48,15 +57,20 @@ class LocalRunner:
 
     async def start(self) -> int:
         """Take up every turn that an earlier process left open; returns in how many sessions."""
+        claims = await self._store.turns.fruitless_claims()
+        self._suspects = {session_id: count for session_id, count in claims.items() if count >= _SUSPICIOUS_CLAIMS}
         left_open = await self._store.turns.open_sessions()
         for session_id in left_open:
             self.submit(session_id)
+        if self._suspects:
+            _log.warning("%d turns broke off again and again without a word: one at a time now.", len(self._suspects))
+            self._questioning = asyncio.create_task(self._question(), name="suspects")
         return len(left_open)
 
     def submit(self, session_id: str) -> None:
         """Run what is open in a session. More than once does no harm."""
         self._again.add(session_id)
-        if session_id not in self._tasks and not self._draining:
+        if session_id not in self._tasks and session_id not in self._suspects and not self._draining:
             task = asyncio.create_task(self._serve(session_id), name=f"session-{session_id}")
             self._tasks[session_id] = task
             task.add_done_callback(lambda _: self._ended(session_id))
@@ -77,7 +91,7 @@ class LocalRunner:
 
     async def drain(self, timeout_s: float) -> int:
         """Claim nothing more, and wait for the running turns; returns how many are still running after `timeout_s`."""
-        self._draining = True
+        self._claim_nothing_more()
         idle = [task for session_id, task in self._tasks.items() if session_id not in self._runs]
         for task in idle:
             task.cancel()
@@ -87,12 +101,25 @@ class LocalRunner:
 
     async def aclose(self) -> None:
         """Stop at once. Turns that are still running stay open: the next start takes them up."""
-        self._draining = True
+        self._claim_nothing_more()
         tasks = set(self._tasks.values())
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    def _claim_nothing_more(self) -> None:
+        self._draining = True
+        if self._questioning is not None:
+            self._questioning.cancel()
+
+    async def _question(self) -> None:
+        """Run the suspects one after the other."""
+        for session_id, claims in list(self._suspects.items()):
+            await asyncio.sleep(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**claims))
+            del self._suspects[session_id]
+            self.submit(session_id)
+            await asyncio.wait({self._tasks[session_id]}, timeout=_SUSPECT_S)
 
     def _ended(self, session_id: str) -> None:
         """A session's task is over. What was submitted after it had looked for the last time gets another one."""

@@ -11,7 +11,9 @@ from tests.unit.turns.instance import OWNER, end_of, text_of
 from yaoki.errors import SessionStoreUnavailableError
 from yaoki.faults.script import ANSWER, Script
 from yaoki.store.contract import Turn
-from yaoki.store.events import TextDelta, TurnEnded, TurnStarted
+from yaoki.store.events import TextDelta, TurnEnded, TurnResumed, TurnStarted
+from yaoki.store.store import open_store
+from yaoki.turns.conversation import dump, question
 from yaoki.turns.local_runner import LocalRunner
 from yaoki.turns.turn import AgentPolicy, TurnRun
 
@@ -114,3 +116,32 @@ async def test_a_session_that_could_not_be_deleted_goes_on(begin: Begin, tmp_pat
         await instance.orchestrator.delete_session(OWNER, session.id)
     elsewhere.rename(database)
     assert text_of(await instance.events(session)) == ANSWER
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("P10")
+async def test_turns_that_may_have_ended_the_process_run_one_at_a_time_while_others_go_on(
+    tmp_path: Path, begin: Begin
+) -> None:
+    store = await open_store(tmp_path / "yaoki.db")
+    sessions = [await store.sessions.create(OWNER, "chat", "default", {}) for _ in range(3)]
+    for number, session in enumerate(sessions):
+        await store.turns.accept(OWNER, session.id, "m1", "hello")
+        for _ in range(2 if number < 2 else 1):  # the third broke off once only, which may happen to anyone
+            turn = await store.turns.claim(session.id)
+            assert turn is not None
+            if turn.fence == 1:
+                await store.turns.append(turn, [TurnStarted(turn=turn.id, agent="default")], [dump(question(turn))])
+            else:
+                await store.turns.append(turn, [TurnResumed(turn=turn.id, reason="killed")])
+    await store.aclose()
+    instance = await begin(Script(token_s=0.02))
+    await instance.events(sessions[2], until=TextDelta)
+    assert instance.runner.running == 1
+    assert text_of(await instance.events(sessions[2])) == ANSWER
+    first, second = sessions[:2]
+    await instance.events(first, until=TextDelta)
+    assert not any(isinstance(stored.event, TextDelta) for stored in await instance.store.log.read(second.id))
+    await instance.events(first)
+    for session in (first, second):
+        assert text_of(await instance.events(session)) == ANSWER

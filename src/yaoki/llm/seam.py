@@ -17,7 +17,8 @@ the first token.
 White space tells much: a backend that goes on with a text continues with the blank that follows it, while one that
 begins a turn of its own does not. So a repetition right after a blank is believed to be meant ("again and again", rows
 of a table, lines of code), unless it is the whole answer from the beginning. A repetition is telling if it cannot well
-be chance: five characters, four of them different, from the start of a word.
+be chance: five characters, four of them different, from the start of a word. A repetition may be set anew: white space
+counts as such, whatever it consists of.
 """
 
 import re
@@ -38,6 +39,8 @@ _ATTACHED = tuple(".,;:!?)]}%…’”»、。，！？；：）」』")
 _QUOTES = "\"'`«“„…. \t\r\n>*"
 _UNQUOTES = "\"'`”»…"
 """Signs that a model may put before and after the last words that it repeats."""
+_BLANKS = re.compile(r"\s+")
+_FLAT_CHARACTER = re.compile(r"\s+|\S")
 _PREAMBLE = re.compile(
     r"[\s\"'*_]{0,3}(?:(?:sure|certainly|of course|absolutely|okay|ok|got it|understood|no problem|great|yes)\b[,.!:]"
     r"|here is|here's|here are|here you|continuing|continued|let me|i'll|i will|i can|i apologi[sz]e|i'm sorry|sorry"
@@ -68,12 +71,13 @@ class Seam:
         decided: Everything fed from now on is let through.
     """
 
-    __slots__ = ("_blank", "_buffer", "_gap", "_half", "_more", "_shown", "_whole", "_words", "decided")
+    __slots__ = ("_blank", "_buffer", "_flat", "_gap", "_half", "_more", "_shown", "_whole", "_words", "decided")
 
     def __init__(
         self, shown: str, half: HalfAnswer, *, gap: str | None = None, whole: bool = True, more: str = ""
     ) -> None:
         self._shown = shown.rstrip()
+        self._flat = _flat(self._shown)
         self._half = half
         self._whole = whole and not (gap is None and _may_be_cut(self._shown))
         self._blank = shown[len(self._shown) :]
@@ -137,7 +141,7 @@ class Seam:
         start = text.lstrip()
         if not start or (self._words and not any(map(str.isalnum, start))):
             return True
-        if self._shown.startswith(start) and (not self._goes_on(text) or len(self._shown) >= _WHOLE_CHARS):
+        if self._flat.startswith(_flat(start)) and (not self._goes_on(text) or len(self._shown) >= _WHOLE_CHARS):
             return True
         if len(start) < _LONGEST_PREAMBLE and not self._is_word_by_word(text):
             return True
@@ -152,16 +156,16 @@ class Seam:
         return self._goes_on(text) and not start[0].isupper() and _PREAMBLE.match(start) is None
 
     def _repeats_so_far(self, start: str) -> bool:
-        tail = self._shown[-MAX_HELD:]
-        start = start.lstrip(_QUOTES) if self._instructed else start
+        tail = self._flat[-MAX_HELD:]
+        start = _flat(start.lstrip(_QUOTES) if self._instructed else start)
         return any(tail.startswith(start, at) and len(tail) - at >= len(start) for at in range(len(tail)))
 
     def _decide(self) -> str:
         self.decided = True
         text, self._buffer = self._buffer, ""
         start = text.lstrip()
-        if start.startswith(self._shown) and self._restarts(text):
-            return start[len(self._shown) :]
+        if _flat(start).startswith(self._flat) and self._restarts(text):
+            return start[_ends(start)[len(self._flat) - 1] :]
         if self._goes_on(text):
             if _is_preamble(start):
                 raise SeamRefusedError("the continuation begins with a preamble")
@@ -189,12 +193,12 @@ class Seam:
 
     def _overlap(self, text: str) -> int:
         """How many characters at the beginning of `text` repeat the end of what was shown, from a word's start."""
-        shown = self._shown
-        for size in range(min(len(shown), len(text), MAX_HELD), _TELLING_CHARS - 1, -1):
+        shown, flat = self._flat, _flat(text)
+        for size in range(min(len(shown), len(flat), MAX_HELD), _TELLING_CHARS - 1, -1):
             begins = size == len(shown) or _is_edge(shown[-size - 1], shown[-size])
-            ends = size == len(text) or not self._whole or _is_edge(text[size - 1], text[size])
-            if begins and ends and shown.endswith(text[:size]) and _is_telling(text[:size]):
-                return size
+            ends = size == len(flat) or not self._whole or _is_edge(flat[size - 1], flat[size])
+            if begins and ends and shown.endswith(flat[:size]) and _is_telling(flat[:size]):
+                return _ends(text)[size - 1]
         return 0
 
     def _join(self, text: str, start: str) -> str:
@@ -230,6 +234,16 @@ def _may_be_cut(shown: str) -> bool:
 
 def _is_preamble(start: str) -> bool:
     return _PREAMBLE.match(start) is not None
+
+
+def _flat(text: str) -> str:
+    """The text with every run of white space made one blank: who repeats it may have set it anew."""
+    return _BLANKS.sub(" ", text)
+
+
+def _ends(text: str) -> list[int]:
+    """Where in `text` each character of its flat form ends."""
+    return [match.end() for match in _FLAT_CHARACTER.finditer(text)]
 
 
 def _is_edge(before: str, after: str) -> bool:

@@ -32,7 +32,7 @@ def tokens(text: str, rng: random.Random) -> list[str]:
 
 def repeats_itself(shown: str, rest: str) -> bool:
     """Whether the text itself says the same again right at the cut: nobody can tell that from a repetition."""
-    start = rest.lstrip()
+    shown, start = " ".join(shown.split()), " ".join(rest.split())
     if not shown or start.startswith(shown):
         return bool(shown)
     return not rest[:1].isspace() and any(shown.endswith(start[:size]) for size in range(5, len(start) + 1))

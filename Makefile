@@ -38,7 +38,7 @@ check: .venv/.dev
 	@PYTHONPATH=src $(BIN)/lint-imports --no-logo
 	@$(BIN)/vulture
 
-bench: .venv/.dev .venv/.yaoki
+bench: .venv/.dev .venv/.yaoki .venv/.models
 	@$(BIN)/python -m bench
 
 fmt: .venv/.dev

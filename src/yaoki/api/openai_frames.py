@@ -72,6 +72,8 @@ class Told:
                 self.restarted += 1
                 self.text.clear()
                 self.models.clear()
+            case _:
+                pass
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What is known so far, as headers."""

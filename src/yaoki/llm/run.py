@@ -28,7 +28,7 @@ from yaoki.llm.attempt import Answer, Attempt, OutputLimitReachedError, Task
 from yaoki.llm.candidates import PARK_S, Candidate, Stake
 from yaoki.llm.deltas import Compaction, Failover, Finish, HalfAnswer, Item, Restart, ToolCall
 from yaoki.llm.failures import ANOTHER_KEY, refuses_request
-from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken, Parked
+from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken, MovedBack, Parked
 from yaoki.llm.seam import SeamRefusedError
 from yaoki.llm.selection import Choice, Selection
 
@@ -140,7 +140,7 @@ class Run:
             self._take_down(candidate, half, error)
         finally:
             stake.void()
-            self._tell_first_token(candidate, attempt)
+            self._measure(candidate, attempt)
 
     def _finished(self, candidate: Candidate, attempt: Attempt) -> None:
         self._done = True
@@ -169,10 +169,12 @@ class Run:
             self._answer.start_over()
 
     def _take_down(self, candidate: Candidate, half: HalfAnswer | None, error: AIOrchestrationError) -> None:
-        """The candidate failed; a prefill or a key that it refuses is not the last one that it may be asked with."""
+        """The candidate failed; with another key, asked in another way, or from nothing, it may answer yet."""
         another_key = bool(error.facts.get(ANOTHER_KEY))
-        refused = half is not None and half.mode == "prefill" and refuses_request(error)
-        if not (another_key or (refused and candidate.refuse_prefill())):
+        if half is not None and refuses_request(error):
+            if half.mode != "prefill" or not candidate.refuse_prefill():
+                self._selection.refused(candidate)
+        elif not another_key:
             self._selection.failed(candidate, error)
         self._note(candidate, error)
         if error.kind in PARK_S and self._chain.notices.wants(Parked):
@@ -232,9 +234,17 @@ class Run:
             fault = str(error.facts.get("fault", error.kind))
             self._chain.notices.publish(AttemptFailed(candidate.name, error.kind, fault))
 
-    def _tell_first_token(self, candidate: Candidate, attempt: Attempt) -> None:
-        if attempt.first_token_s is not None and self._chain.notices.wants(FirstToken):
-            self._chain.notices.publish(FirstToken(candidate.name, attempt.first_token_s))
+    def _measure(self, candidate: Candidate, attempt: Attempt) -> None:
+        """Note how quick it was, also if it failed in the end."""
+        health, first_token_s = candidate.health, attempt.first_token_s
+        if first_token_s is not None:
+            slow = health.answered(first_token_s, attempt.chars, attempt.wrote_s)
+            if self._chain.notices.wants(FirstToken):
+                self._chain.notices.publish(FirstToken(candidate.name, first_token_s))
+        else:
+            slow = attempt.silent and health.silent()
+        if slow and self._chain.notices.wants(MovedBack):
+            self._chain.notices.publish(MovedBack(candidate.name, health.back_s))
 
     def _all_failed(self) -> ModelAllFailedError:
         waits = [wait_s for failure in self._failures if (wait_s := failure.error.retry_after_s)]

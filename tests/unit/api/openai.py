@@ -1,0 +1,56 @@
+"""The base URL over fake models: what comes from them, and when, is said by the test."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx2
+from starlette.types import Receive, Scope, Send
+
+from tests.unit.api.served import Served, serving
+from tests.unit.llm.fakes import FakeUpstream, chain_of
+from yaoki.api import ApiPolicy
+from yaoki.api.openai_face import with_openai
+from yaoki.llm.budget import TurnBudget
+
+ASK: dict[str, Any] = {"model": "one", "messages": [{"role": "user", "content": "How many ships?"}]}
+Serve = Callable[..., AbstractAsyncContextManager[Served]]
+
+
+@dataclass
+class Face:
+    """The base URL at an address, and the fakes behind it."""
+
+    served: Served
+    http: httpx2.AsyncClient
+    upstreams: tuple[FakeUpstream, ...]
+
+    async def ask(self, **more: Any) -> httpx2.Response:
+        return await self.http.post("/v1/chat/completions", json={**ASK, **more})
+
+
+class _Front:
+    """The front with the state of the application behind it, as the harness wants it."""
+
+    def __init__(self, served: Served, chains: Mapping[str, Any]) -> None:
+        self.state = served.app.state
+        self._front = with_openai(served.app, chains, TurnBudget, rng=Random(1))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._front(scope, receive, send)
+
+
+@asynccontextmanager
+async def faced(path: Path, *upstreams: FakeUpstream, policy: ApiPolicy | None = None) -> AsyncIterator[Face]:
+    """Serve a chain called `one` over these fakes."""
+    policy = policy or ApiPolicy(heartbeat_s=0.1)
+    async with Served.at(path / "yaoki.db", policy) as served:
+        front: Any = _Front(served, {"one": chain_of(*upstreams), "two": chain_of(*upstreams)})
+        async with (
+            serving(front, policy) as port,
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
+        ):
+            yield Face(served, http, upstreams)

@@ -15,6 +15,7 @@ from yaoki.errors import (
     ModelEmptyError,
     ModelFilteredError,
     ModelOutputLimitError,
+    ModelTimeoutError,
     ModelTruncatedError,
 )
 from yaoki.llm.budget import TurnBudget
@@ -130,6 +131,9 @@ class Attempt:
 
     Attributes:
         first_token_s: Seconds from the request to the first sign of life; None before it.
+        wrote_s: Seconds from then to the last sign of life.
+        chars: Characters received.
+        silent: No sign of life came in time.
         excess: The response was ended by us, for this reason; the answer stands all the same.
     """
 
@@ -144,6 +148,9 @@ class Attempt:
         may_go_on: bool = False,
     ) -> None:
         self.first_token_s: float | None = None
+        self.wrote_s = 0.0
+        self.chars = 0
+        self.silent = False
         self.excess: ModelOutputLimitError | None = None
         self._candidate = candidate
         self._stake = stake
@@ -151,7 +158,6 @@ class Attempt:
         self._answer = answer
         self._half = half
         self._may_go_on = may_go_on
-        self._chars = 0
         self._gate = WordGate()
         self._seam = Seam(answer.shown, half, gap=answer.gap(), whole=answer.whole, more=answer.lost) if half else None
         self._response = _Response()
@@ -178,6 +184,7 @@ class Attempt:
             stake.won()
             raise
         except AIOrchestrationError as error:
+            self.silent = self.first_token_s is None and isinstance(error, ModelTimeoutError)
             self._leave()
             stake.lost(error)
             raise
@@ -192,7 +199,7 @@ class Attempt:
         guard = OutputGuard(candidate.policy.max_output_tokens, shown=not self._task.hold_text)
         async with Reader(deltas, guard, candidate.policy, budget.remaining_s, self._task.stragglers) as reader:
             async for delta in reader:
-                self._chars = guard.chars
+                self.chars, self.wrote_s = guard.chars, reader.wrote_s
                 if self.first_token_s is None:
                     self.first_token_s = reader.first_token_s
                 for item in self._take(delta):
@@ -271,7 +278,7 @@ class Attempt:
         if usage is None and self.first_token_s is None:
             return
         counts = (
-            (self._task.about.prompt_tokens, -(-self._chars // CHARS_PER_TOKEN))
+            (self._task.about.prompt_tokens, -(-self.chars // CHARS_PER_TOKEN))
             if usage is None
             else (usage.input_tokens, usage.output_tokens)
         )

@@ -8,6 +8,7 @@ from typing import Literal
 from yaoki.errors import AIOrchestrationError, ConfigurationSettingError, ResourceBreakerOpenError
 from yaoki.llm.deltas import ContinuationMode, Upstream
 from yaoki.llm.failures import ANOTHER_KEY, is_callers
+from yaoki.llm.health import Health
 from yaoki.resilience.breaker import BreakerState, CircuitBreaker, Permit
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 
@@ -60,6 +61,7 @@ class Candidate:
         clock: Where durations come from.
 
     Attributes:
+        health: Whether it is as quick as it usually is.
         probed: Somebody asks it regularly whether it is back, so no person's request has to.
     """
 
@@ -79,6 +81,7 @@ class Candidate:
         self.policy = policy or CandidatePolicy()
         self.price = price
         self.probed = False
+        self.health = Health(clock=clock)
         self._clock = clock
         self._honours_prefill: bool | None = None
         self._probing = asyncio.Lock()
@@ -86,7 +89,8 @@ class Candidate:
         self._panicking = 0
 
     def __repr__(self) -> str:
-        return f"<Candidate {self.name} {self.breaker!r} rest={self.rest_s:g} s prefill={self._honours_prefill}>"
+        state = f"{self.breaker!r} {self.health!r} rest={self.rest_s:g} s"
+        return f"<Candidate {self.name} {state} prefill={self._honours_prefill}>"
 
     @property
     def rest_s(self) -> float:

@@ -51,3 +51,11 @@ class Parked:
     model: str
     kind: str
     what: Literal["key", "model"]
+
+
+@dataclass(frozen=True, slots=True)
+class MovedBack:
+    """A model is slow for its own usual measure: for so many seconds, others of its chain are asked first."""
+
+    model: str
+    seconds: float

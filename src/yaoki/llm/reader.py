@@ -117,6 +117,11 @@ class Reader:
         finally:
             task.cancel()
 
+    @property
+    def wrote_s(self) -> float:
+        """Seconds from the first sign of life to the last one so far."""
+        return 0.0 if self.first_token_s is None else self._life - self._started - self.first_token_s
+
     def __aiter__(self) -> Self:
         return self
 

@@ -8,7 +8,8 @@
     OUT        failed, and will fail again             never
 
     rule       candidates                              the first by         pause
-    1 fresh    FRESH and healthy                       tries, preference    none
+    1 fresh    FRESH and healthy                       tries, not slow for  none
+                                                       itself, preference
     2 retry    FAILED, twice per answer in all         pause, then tries    what it asked for, or a jittered backoff
     3 panic    FRESH and bearable                      tries, preference    none
 
@@ -115,7 +116,9 @@ class Selection:
 
     def _fresh(self) -> Choice | None:
         rows = [row for row in self._of(Standing.FRESH) if row.candidate.healthy]
-        return Choice(min(rows, key=lambda row: row.tries).candidate) if rows else None
+        return (
+            Choice(min(rows, key=lambda row: (row.tries, row.candidate.health.back_s > 0)).candidate) if rows else None
+        )
 
     def _retry(self, remaining_s: float) -> Choice | None:
         backoff_s = self._rng.uniform(0.5, 1.0) * min(MAX_BACKOFF_S, BACKOFF_S * 2**self._retries)

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from yaoki.llm.local.notices import LocalModelLost
-from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken, Parked
+from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken, MovedBack, Parked
 from yaoki.monitoring.errors import ErrorCounter
 from yaoki.resilience.notices import Notices
 from yaoki.turns.notices import TurnFailed, TurnFinished
@@ -45,6 +45,10 @@ class TurnMetrics:
             ["model", "kind", "what"],
             registry=registry,
         )
+        self._moved_back = Counter(
+            "yaoki_moved_back_total", "A model was slow for its own usual measure.", ["model"], registry=registry
+        )
+        notices.subscribe(MovedBack, self._was_moved_back)
         notices.subscribe(Parked, self._somebody_should_look)
         notices.subscribe(LocalModelLost, self._local_model_lost)
         notices.subscribe(TurnFinished, self._turn_finished)
@@ -75,3 +79,6 @@ class TurnMetrics:
 
     def _somebody_should_look(self, notice: Parked) -> None:
         self._parked.labels(notice.model, notice.kind, notice.what).inc()
+
+    def _was_moved_back(self, notice: MovedBack) -> None:
+        self._moved_back.labels(notice.model).inc()

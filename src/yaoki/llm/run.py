@@ -58,6 +58,7 @@ class Run:
         self._settled: Finish | None = None
         self._void: Restart | None = None
         self._continuations = 0
+        self._before = 0
         self._done = False
 
     async def items(self) -> AsyncGenerator[Item, None]:
@@ -117,6 +118,7 @@ class Run:
     async def _try(self, candidate: Candidate, stake: Stake, half: HalfAnswer | None) -> AsyncGenerator[Item, None]:
         """One attempt's items; a failure is taken down and ends them."""
         attempt = Attempt(candidate, stake, self._task, self._answer, half, may_go_on=self._may_go_on())
+        self._before = len(self._answer.shown)
         try:
             for failover in self._failover(candidate):
                 yield failover
@@ -175,7 +177,7 @@ class Run:
             if half.mode != "prefill" or not candidate.refuse_prefill():
                 self._selection.refused(candidate)
         elif not another_key:
-            self._selection.failed(candidate, error)
+            self._selection.failed(candidate, error, progress=len(self._answer.shown) > self._before)
         self._note(candidate, error)
         if error.kind in PARK_S and self._chain.notices.wants(Parked):
             self._chain.notices.publish(Parked(candidate.name, error.kind, "key" if another_key else "model"))

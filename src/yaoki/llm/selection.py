@@ -10,7 +10,7 @@
     rule       candidates                              the first by         pause
     1 fresh    FRESH and healthy                       tries, not slow for  none
                                                        itself, preference
-    2 retry    FAILED, twice per answer in all         pause, then tries    what it asked for, or a jittered backoff
+    2 retry    FAILED, twice in a row without a word   pause, then tries    what it asked for, or a jittered backoff
     3 panic    FRESH and bearable                      tries, preference    none
 
 Failing fast when no breaker admits anything was the worst of all policies that were simulated, hence rule 3.
@@ -74,8 +74,14 @@ class Selection:
         """The next try; None if there is none. `remaining_s` is what the turn has left."""
         return self._fresh() or self._retry(remaining_s) or self._panic()
 
-    def failed(self, candidate: Candidate, error: AIOrchestrationError) -> None:
-        """`candidate` was tried and failed."""
+    def failed(self, candidate: Candidate, error: AIOrchestrationError, *, progress: bool = False) -> None:
+        """`candidate` was tried and failed; with `progress` it brought a part of the answer first.
+
+        An answer that grows is worth its attempts, so only the turn's budget bounds them; retries that bring nothing
+        are few.
+        """
+        if progress:
+            self._retries = 0
         row = self._row(candidate)
         row.tries += 1
         row.asked_s = error.retry_after_s or 0.0

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import gc
+from itertools import pairwise
 
 import pytest
 
-from tests.unit.llm.fakes import FakeUpstream, Told, candidate, chain_of, hold, says
+from tests.unit.llm.fakes import FakeUpstream, Line, Told, candidate, chain_of, hold, says
 from yaoki.errors import (
     AgentTurnBudgetSpentError,
     ModelAllFailedError,
@@ -124,6 +125,18 @@ async def test_the_last_candidate_gets_two_retries_and_no_more() -> None:
     assert len(only.asked) == 3
     assert failed.value.facts["attempts"] == [{"model": "a", "kind": "model.unavailable"}] * 3
     assert failed.value.facts["shown_chars"] == 0
+
+
+@pytest.mark.requirement("M11", "P-6")
+async def test_an_answer_that_grows_is_retried_as_long_as_the_budget_allows() -> None:
+    words = ["Seven", " ships", " passed", " by", " night", " here."]
+    cuts: list[list[Line]] = [[Text(one), Text(other)] for one, other in pairwise(words)]
+    told = await Told().hear(chain_of(FakeUpstream(*cuts[:-1], says(" night here."))))
+    assert told.text == "Seven ships passed by night here."
+    hopeless = FakeUpstream(*cuts)
+    with pytest.raises(ModelAllFailedError):
+        await Told().hear(chain_of(hopeless), TurnBudget(max_attempts=4))
+    assert len(hopeless.asked) == 4
 
 
 async def test_a_retry_of_the_same_candidate_continues_and_is_no_failover() -> None:

@@ -66,6 +66,18 @@ def test_there_are_two_retries_in_all(three: list[Candidate]) -> None:
     assert table.next(60) is None
 
 
+def test_a_part_of_the_answer_renews_the_retries(three: list[Candidate]) -> None:
+    table = selection(three[:1])
+    for _ in range(5):
+        table.failed(three[0], DOWN, progress=True)
+        assert table.next(60) is not None
+    for _ in range(MAX_RETRIES - 1):
+        table.failed(three[0], DOWN)
+        assert table.next(60) is not None
+    table.failed(three[0], DOWN)
+    assert table.next(60) is None
+
+
 def test_a_pause_that_does_not_fit_the_deadline_is_not_chosen(three: list[Candidate]) -> None:
     table = selection(three[:1])
     table.failed(three[0], ModelRateLimitedError("slow down", retry_after_s=5.0))

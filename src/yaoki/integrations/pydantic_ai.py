@@ -27,9 +27,10 @@ from pydantic_ai.tools import AgentDepsT
 from yaoki.errors import ConfigurationSettingError, ModelTruncatedError
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain import Chain, ChainPolicy
 from yaoki.llm.chain_model import ChainModel, Sink
 from yaoki.llm.deltas import Item, Restart
+from yaoki.llm.prices import list_price
 from yaoki.llm.watched_model import upstream_of
 from yaoki.resilience.ambient import ambient_budget, spending
 from yaoki.resilience.breaker import CircuitBreaker
@@ -46,11 +47,15 @@ class RunLimits:
 
     Attributes:
         deadline_s: Seconds from the run's start until its last request must have ended, above 0.
-        max_attempts: Model requests in all, the first included; at least 1.
+        max_attempts: Model requests that may fail, at least 1; those that bring a whole response cost none.
+        max_tokens: Of prompts and answers together; None: no limit.
+        max_cost_usd: At list prices, where one is known; None: no limit.
     """
 
     deadline_s: float = 180.0
     max_attempts: int = 12
+    max_tokens: int | None = None
+    max_cost_usd: float | None = None
 
     def __post_init__(self) -> None:
         if self.deadline_s <= 0 or self.max_attempts < 1:
@@ -58,13 +63,16 @@ class RunLimits:
 
     def budget(self) -> TurnBudget:
         """A new budget, which counts from now."""
-        return TurnBudget(self.deadline_s, self.max_attempts)
+        return TurnBudget(
+            self.deadline_s, self.max_attempts, max_tokens=self.max_tokens, max_cost_usd=self.max_cost_usd
+        )
 
 
 def resilient(
     *models: Model | str,
     limits: RunLimits | None = None,
     policy: CandidatePolicy | None = None,
+    ends: ChainPolicy | None = None,
     notices: Notices | None = None,
 ) -> "ResilientModel":
     """Several models as one that survives.
@@ -74,6 +82,7 @@ def resilient(
             off: the chain retries.
         limits: What one run may spend.
         policy: Deadlines and continuation, the same for all of them.
+        ends: What is done about an answer that reaches its output limit, unless `max_tokens` of yours set it.
         notices: Who is told of `AttemptFailed`, `FailedOver` and `FirstToken`.
 
     Raises:
@@ -85,7 +94,8 @@ def resilient(
         >>> Agent(resilient(TestModel(custom_output_text="All hands accounted for."))).run_sync("Report.").output
         'All hands accounted for.'
     """
-    return ResilientModel([infer_model(model) for model in models], limits=limits, policy=policy, notices=notices)
+    inferred = [infer_model(model) for model in models]
+    return ResilientModel(inferred, limits=limits, policy=policy, ends=ends, notices=notices)
 
 
 class ResilientModel(Model):
@@ -100,6 +110,7 @@ class ResilientModel(Model):
         *,
         limits: RunLimits | None = None,
         policy: CandidatePolicy | None = None,
+        ends: ChainPolicy | None = None,
         notices: Notices | None = None,
     ) -> None:
         super().__init__()
@@ -115,9 +126,11 @@ class ResilientModel(Model):
                     upstream=upstream_of(model),
                     breaker=CircuitBreaker(name, notices=notices),
                     policy=policy or _ROOMY,
+                    price=list_price(model.model_name, model.base_url or ""),
                 )
                 for name, model in zip(names, models, strict=True)
             ],
+            policy=ends,
             notices=notices,
         )
         self._entered = AsyncExitStack()
@@ -246,6 +259,7 @@ class Resilience(AbstractCapability[AgentDepsT]):
     fallbacks: tuple[Model | str, ...]
     limits: RunLimits
     policy: CandidatePolicy | None
+    ends: ChainPolicy | None
     notices: Notices | None = field(repr=False)
 
     def __init__(
@@ -253,12 +267,14 @@ class Resilience(AbstractCapability[AgentDepsT]):
         *fallbacks: Model | str,
         limits: RunLimits | None = None,
         policy: CandidatePolicy | None = None,
+        ends: ChainPolicy | None = None,
         notices: Notices | None = None,
     ) -> None:
         super().__init__()
         self.fallbacks = fallbacks
         self.limits = limits or RunLimits()
         self.policy = policy
+        self.ends = ends
         self.notices = notices
         self._supplies_model = False
         self._wrappers: dict[str, _Borrowing] = {}
@@ -279,7 +295,7 @@ class Resilience(AbstractCapability[AgentDepsT]):
         if model.model_id not in self._wrappers:
             others = [other for other in map(infer_model, self.fallbacks) if other.model_id != model.model_id]
             self._wrappers[model.model_id] = _Borrowing(
-                [model, *others], limits=self.limits, policy=self.policy, notices=self.notices
+                [model, *others], limits=self.limits, policy=self.policy, ends=self.ends, notices=self.notices
             )
         return self._wrappers[model.model_id]
 

@@ -86,6 +86,9 @@ class Run:
         named, self._next = self._next, None
         if named is not None and named.healthy:
             return Choice(named)
+        last = self._task.budget.attempts_left == 1
+        if last and self._selection.may_begin_again and self._answer.shown and not self._answer.restarted:
+            return None  # the last attempt is for whoever can only begin again
         return None if self._filtered else self._selection.next(self._task.budget.remaining_s)
 
     @property

@@ -93,6 +93,11 @@ class Selection:
         """`candidate` cannot continue what was shown."""
         self._row(candidate).standing = Standing.REFUSED
 
+    @property
+    def may_begin_again(self) -> bool:
+        """Whether somebody could not continue what was shown, and could answer from nothing."""
+        return bool(self._of(Standing.REFUSED))
+
     def shut_out(self, candidate: Candidate) -> None:
         """Others were faster, and nobody more may go to `candidate` now."""
         self._row(candidate).standing = Standing.OUT

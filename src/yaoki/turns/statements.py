@@ -43,8 +43,24 @@ _NO_ANSWER: dict[Language, str] = {
     ),
     "zh": "目前无法连接到任何模型，因此暂时没有答案。您的消息已保存，请在{wait_s}秒后再试。",
 }
+_TOO_LONG: dict[Language, str] = {
+    "en": "This is too long for all of my models, even without the earlier conversation. Please send less text.",
+    "de": "Das ist für alle meine Modelle zu lang, auch ohne das bisherige Gespräch. Bitte senden Sie weniger Text.",
+    "fr": "C'est trop long pour tous mes modèles, même sans la conversation précédente. Envoyez moins de texte.",
+    "es": "Es demasiado largo para todos mis modelos, incluso sin la conversación anterior. Envíe menos texto.",
+    "it": "È troppo lungo per tutti i miei modelli, anche senza la conversazione precedente. Invii meno testo.",
+    "pt": "É demasiado longo para todos os meus modelos, mesmo sem a conversa anterior. Envie uma mensagem mais curta.",
+    "nl": "Dit is te lang voor al mijn modellen, ook zonder het eerdere gesprek. Stuur alstublieft een korter bericht.",
+    "ja": "以前の会話を除いても、すべてのモデルにとって長すぎます。もっと短いメッセージをお送りください。",
+    "zh": "即使去掉之前的对话，这对所有模型来说也太长了。请发送更短的消息。",
+}
 _WAIT_S = 30.0
 _LONGEST_WAIT_S = 600.0
+
+
+def too_long(language: Language = "en") -> str:
+    """The statement that no model's window holds even the newest message."""
+    return _TOO_LONG[language]
 
 
 def no_answer(agent: str, *, language: Language = "en", template: str = "", retry_after_s: float | None = None) -> str:

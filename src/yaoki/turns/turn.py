@@ -17,7 +17,12 @@ from enum import StrEnum
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelResponse
 
-from yaoki.errors import AIOrchestrationError, SessionStoreUnavailableError
+from yaoki.errors import (
+    AIOrchestrationError,
+    ModelAllFailedError,
+    ModelContextOverflowError,
+    SessionStoreUnavailableError,
+)
 from yaoki.llm.answer_cache import AnswerCache
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.chain import Chain
@@ -221,7 +226,9 @@ class TurnRun:
         return ending
 
     def _failed(self, error: AIOrchestrationError) -> Ending | None:
-        agent = self._agent
+        agent, cause = self._agent, error.__cause__
+        if isinstance(error, ModelAllFailedError) and isinstance(cause, ModelContextOverflowError):
+            return endings.failed(cause, self._recorder, statement=statements.too_long(agent.language))
         statement = statements.no_answer(
             agent.name, language=agent.language, template=agent.degraded, retry_after_s=error.retry_after_s
         )

@@ -24,6 +24,7 @@ from yaoki.faults import ANSWER, Script, ScriptedProvider
 from yaoki.integrations.pydantic_ai import Resilience, RunLimits, resilient
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.candidates import CandidatePolicy
+from yaoki.llm.chain import ChainPolicy
 from yaoki.llm.notices import FailedOver
 from yaoki.resilience.ambient import ambient_budget, spending
 from yaoki.resilience.notices import Notices
@@ -204,6 +205,20 @@ def test_no_model_or_the_same_one_twice_is_refused() -> None:
         resilient()
     with pytest.raises(ConfigurationSettingError):
         resilient(TestModel(), TestModel())
+
+
+@pytest.mark.requirement("M18")
+@pytest.mark.parametrize("ends, whole", [(None, False), (ChainPolicy(on_output_limit="continue"), True)])
+async def test_an_answer_at_its_limit_says_so_or_goes_on(
+    models: Models, ends: ChainPolicy | None, *, whole: bool
+) -> None:
+    [only] = await models(Script(fault="length", at=166, times=1))
+    result = await Agent(resilient(only, policy=QUICK, ends=ends)).run("How many ships?")
+    assert (result.output == ANSWER) == whole
+    assert result.response.finish_reason == ("stop" if whole else "length")
+    limited = Agent(resilient(only, policy=QUICK, ends=ends), model_settings={"max_tokens": 40})
+    await only.scripted.play(Script(fault="length", at=166))  # type: ignore[attr-defined]
+    assert (await limited.run("How many ships?")).output == ANSWER[:166]  # a limit of one's own is kept
 
 
 async def test_the_example_runs_as_it_says(capsys: pytest.CaptureFixture[str]) -> None:

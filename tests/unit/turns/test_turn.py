@@ -144,6 +144,33 @@ async def test_the_oldest_messages_are_left_out_of_a_full_window_and_it_is_said(
     assert not any("question 0" in str(message["content"]) for message in told)
 
 
+@pytest.mark.requirement("M22", "P-7")
+async def test_a_conversation_that_no_window_holds_is_shortened_and_it_is_said(begin: Begin) -> None:
+    instance = await begin(Script(answer="Yes."))
+    session = await instance.session()
+    for n in range(4):
+        await instance.ask(session, f"question {n}")
+    await instance.providers[0].play(Script(fault="context_overflow", times=1))
+    events = await instance.ask(session, "question 4")
+    started = max(at for at, event in enumerate(events) if isinstance(event, TurnStarted))
+    assert (text_of(events[started:]), end_of(events[started:]).outcome) == (ANSWER, "completed")
+    [left_out] = [event for event in events if isinstance(event, RecoveryTaken)]
+    assert left_out.strategy == "compact_context"
+    told = instance.providers[0].requests[-1].body["messages"]
+    assert told[0]["role"] == "system"
+    assert told[-1]["content"] == "question 4"
+    assert not any("question 0" in str(message["content"]) for message in told)
+
+
+@pytest.mark.requirement("M22", "P-7")
+async def test_a_message_that_no_window_holds_is_said_to_be_too_long(begin: Begin) -> None:
+    instance = await begin(Script(fault="context_overflow"), Script(fault="context_overflow"))
+    events = await instance.ask(await instance.session())
+    end = end_of(events)
+    assert (end.outcome, end.kind) == ("degraded", "model.context_overflow")
+    assert "too long" in text_of(events)
+
+
 @pytest.mark.requirement("P-3")
 async def test_a_turn_left_half_answered_goes_on_from_its_last_word(begin: Begin) -> None:
     first = await begin(Script(token_s=0.02))

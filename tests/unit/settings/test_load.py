@@ -143,6 +143,34 @@ def test_policies_carry_what_the_file_says(write: Write) -> None:
     assert (policy.first_token_timeout_s, policy.idle_timeout_s, policy.continuation) == (3.0, 5.0, "off")
 
 
+def test_what_a_model_does_at_its_ends_and_with_several_keys(write: Write) -> None:
+    text = (
+        '[models.m]\nprovider = "openai"\nmodel = "m"\napi_key_env = "ONE"\nmore_api_key_envs = ["YAOKI_TWO__KEY"]\n'
+        'on_output_limit = "continue"\non_filter = "n"\ncontext_tokens = 8000\n'
+        '[models.n]\nprovider = "openai"\nmodel = "n"\n[limits]\nturn_tokens = 5000\nturn_usd = 0.5\n'
+        '[agents.default]\nmodel = "m"\nlanguage = "de"\n[cache]\nttl_s = 60\nmax_entries = 5\n'
+    )
+    settings = load(write(text), {"YAOKI_TWO__KEY": "k"})
+    model = settings.models["m"]
+    assert (model.key_variables, model.on_output_limit, model.on_filter) == (
+        ("ONE", "YAOKI_TWO__KEY"),
+        "continue",
+        "n",
+    )
+    assert (model.candidate_policy().context_tokens, settings.models["n"].candidate_policy().context_tokens) == (
+        8000,
+        None,
+    )
+    assert settings.secret_variables() == ("ONE", "YAOKI_TWO__KEY")
+    assert [problem.key for problem in settings.missing({"ONE": "k"})] == ["models.m.more_api_key_envs"]
+    assert (settings.limits.turn_tokens, settings.limits.turn_usd, settings.agents["default"].language) == (
+        5000,
+        0.5,
+        "de",
+    )
+    assert (settings.cache.policy().ttl_s, settings.cache.policy().max_entries) == (60, 5)
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.toml")))
 def test_every_example_loads(name: str) -> None:
     assert isinstance(load(EXAMPLES / name, {}), Settings)

@@ -11,6 +11,8 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from yaoki.cli.log_writer import LogWriter
+
 _MASK = "***"
 _MIN_SECRET_CHARS = 4
 _CHATTY = ("alembic", "httpcore2", "httpx2", "openai", "uvicorn")
@@ -23,6 +25,7 @@ def set_up(
     level: int = logging.INFO,
     secrets: Iterable[str] = (),
     stream: TextIO | None = None,
+    patient: bool = True,
 ) -> None:
     """Send every log record, also of other libraries, to one stream.
 
@@ -31,6 +34,7 @@ def set_up(
         level: Records below it are dropped.
         secrets: Values that are masked wherever they appear, in tracebacks too. See `secret_values`.
         stream: The standard error by default.
+        patient: Wait until each line is taken. A server must not: see `log_writer`.
     """
     out = stream or sys.stderr
     shared: list[Processor] = [
@@ -48,7 +52,7 @@ def set_up(
         foreign_pre_chain=shared,
         processors=[ProcessorFormatter.remove_processors_meta, *rendering, Redaction(secrets)],
     )
-    handler = logging.StreamHandler(out)
+    handler = logging.StreamHandler(out) if patient else LogWriter(out)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in _CHATTY:

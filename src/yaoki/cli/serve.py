@@ -17,7 +17,8 @@ def serve(options: Globals, *, json_logs: bool) -> None:
     settings = options.settings()
     settings.require_all(os.environ)
     level = logging.DEBUG if options.verbose else logging.INFO
-    set_up(json_lines=json_logs, level=level, secrets=secret_values(settings.secret_variables()))
+    secrets = secret_values(settings.secret_variables())
+    set_up(json_lines=json_logs, level=level, secrets=secrets, patient=False)
     gc.disable()  # what imports make stays: looking for garbage among it costs a fifth of the start
     from yaoki.app import serve as run  # a second of imports, only once the settings are known to be right
 

@@ -1,11 +1,14 @@
 import io
 import json
 import logging
+import os
+import threading
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
+from yaoki.cli.log_writer import MAX_WAITING
 from yaoki.cli.logs import secret_values, set_up
 
 CANARY = 'sk-"canary"-4711'
@@ -69,6 +72,37 @@ def test_the_steps_of_libraries_are_told_only_when_asked_for(stream: io.StringIO
     set_up(level=logging.DEBUG, stream=stream)
     logging.getLogger("uvicorn.error").info("a step")
     assert "a step" in stream.getvalue()
+
+
+@pytest.mark.requirement("P8")
+def test_a_log_that_nobody_reads_holds_nobody_up(stream: io.StringIO) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as unread, os.fdopen(reading) as reader:
+        set_up(stream=unread, patient=False)
+        writer = logging.getLogger().handlers[0]
+        for n in range(3 * MAX_WAITING):
+            logging.getLogger("yaoki.test").info("line %d %s", n, "x" * 100)
+        closing = threading.Thread(target=lambda: (writer.close(), unread.close()))
+        closing.start()
+        lines = reader.read().splitlines()
+        closing.join()
+    assert "line 0 " in lines[0]
+    assert any("lines are missing here" in line for line in lines)
+    assert MAX_WAITING <= len(lines) < 3 * MAX_WAITING
+
+
+def test_the_last_lines_of_a_server_are_written_before_it_ends(stream: io.StringIO) -> None:
+    set_up(stream=stream, patient=False)
+    logging.getLogger("yaoki.test").info("the last word")
+    logging.getLogger().handlers[0].close()
+    assert "the last word" in stream.getvalue()
+
+
+def test_a_log_whose_reader_has_gone_stops_nothing(stream: io.StringIO) -> None:
+    set_up(stream=stream, patient=False)
+    stream.close()
+    logging.getLogger("yaoki.test").info("nobody hears it")
+    logging.getLogger().handlers[0].close()
 
 
 def test_secrets_are_the_values_of_the_named_variables_that_are_set() -> None:

@@ -11,7 +11,6 @@ stream cannot take back what it has shown, so it raises `ModelTruncatedError` wi
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 from pydantic_ai import RunContext
@@ -205,9 +204,7 @@ class ResilientModel(Model):
         self._entries += 1
         return self
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._entries -= 1
         if not self._entries:
             await self._entered.aclose()
@@ -242,9 +239,7 @@ class _Borrowing(ResilientModel):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         return
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.llm.fakes import FakeUpstream, Told, chain_of, says
+from tests.unit.llm.fakes import FakeUpstream, Line, Told, chain_of, says
 from yaoki.errors import (
     AgentTurnBudgetSpentError,
     ConfigurationSettingError,
@@ -10,6 +10,7 @@ from yaoki.errors import (
     ModelUnavailableError,
 )
 from yaoki.llm.budget import TurnBudget
+from yaoki.llm.deltas import Text
 from yaoki.testing import FakeClock
 
 
@@ -30,6 +31,14 @@ async def test_what_failed_in_one_step_is_missing_in_the_next() -> None:
     assert budget.attempts_left == 1
     with pytest.raises((AgentTurnBudgetSpentError, ModelAllFailedError)):
         await Told().hear(chain, budget)
+
+
+@pytest.mark.requirement("P-2", "P-5")
+async def test_the_last_attempt_is_for_whoever_can_only_begin_again() -> None:
+    cuts: list[list[Line]] = [[Text(f" more{number}"), Text(" x")] for number in range(9)]
+    told = await Told().hear(chain_of(FakeUpstream(*cuts), other := FakeUpstream(says("Sure! Here."), says("Whole."))))
+    assert told.text == "Whole."
+    assert len(other.asked) == 2
 
 
 async def test_an_answer_at_its_limit_is_no_whole_one() -> None:

@@ -139,14 +139,6 @@ async def test_an_answer_that_grows_is_retried_as_long_as_the_budget_allows() ->
     assert len(hopeless.asked) == 4
 
 
-@pytest.mark.requirement("P-2", "P-5")
-async def test_the_last_attempt_is_for_whoever_can_only_begin_again() -> None:
-    cuts: list[list[Line]] = [[Text(f" more{number}"), Text(" x")] for number in range(9)]
-    told = await Told().hear(chain_of(FakeUpstream(*cuts), other := FakeUpstream(says("Sure! Here."), says("Whole."))))
-    assert told.text == "Whole."
-    assert len(other.asked) == 2
-
-
 async def test_a_retry_of_the_same_candidate_continues_and_is_no_failover() -> None:
     told = await Told().hear(chain_of(FakeUpstream(CUT, REST)))
     assert told.text == "The capital of France is Paris."

@@ -11,6 +11,7 @@ from random import Random
 
 from starlette.types import Receive, Scope, Send
 
+from yaoki.api.bundle import Bundle
 from yaoki.api.openai_errors import error_document
 from yaoki.api.openai_frames import KEEP_ALIVE, Chunks, Told, document, event
 from yaoki.api.openai_request import Asked
@@ -28,6 +29,8 @@ from yaoki.llm.deltas import Item, Reasoning, Restart, Text
 
 _ROOMY_BYTES = 16_384
 """Fewer unsent bytes than this never make a send wait."""
+_BUNDLE_S = 0.03
+"""Seconds that a piece of a stream may wait for the next ones; the first goes out at once, and so does the end."""
 _SILENT_BEATS = 3
 """The beat with which a stream opens that has nothing to tell yet: before it, a failure can still have its status."""
 _SSE = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
@@ -50,6 +53,7 @@ class Exchange:
         self._begun = False
         self._answering = True
         self._silent = 0
+        self._unsent = b""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer; return early, with the upstream's request ended, when the client leaves.
@@ -103,36 +107,49 @@ class Exchange:
         await self._put(body, last=True)
 
     async def _stream(self) -> None:
-        told, chunks = self._told, Chunks(self._asked, self._id, self._created)
-        async with Pulse(self._services.policy.heartbeat_s, self._keep_alive) as pulse:
-            async for item in self._items:
-                told.take(item)
-                match item:
-                    case Text():
-                        pulse.alive()
-                        await self._write(chunks.text(item.text))
-                    case Reasoning():
-                        pulse.alive()
-                        await self._write(chunks.beside(item))
-                    case Restart():
-                        raise ModelTruncatedError(
-                            "The answer was cut, and no model could go on from what you have.", fault="seam"
-                        )
-                    case _:
-                        pass
-        await self._write(chunks.ending(told), last=True)
+        chunks = Chunks(self._asked, self._id, self._created)
+        async with (
+            Pulse(self._services.policy.heartbeat_s, self._keep_alive) as pulse,
+            Bundle(self._write_or_abort, _BUNDLE_S) as bundle,
+        ):
+            try:
+                await self._send_items(chunks, pulse, bundle)
+            finally:
+                self._unsent = await bundle.rest()
+        await self._write(self._unsent + chunks.ending(self._told), last=True)
+
+    async def _send_items(self, chunks: Chunks, pulse: Pulse, bundle: Bundle) -> None:
+        async for item in self._items:
+            self._told.take(item)
+            match item:
+                case Text():
+                    pulse.alive()
+                    await bundle.put(chunks.text(item.text))
+                case Reasoning():
+                    pulse.alive()
+                    await bundle.put(chunks.beside(item))
+                case Restart():
+                    raise ModelTruncatedError(
+                        "The answer was cut, and no model could go on from what you have.", fault="seam"
+                    )
+                case _:
+                    pass
 
     async def _keep_alive(self) -> None:
         self._silent += 1
-        if not self._begun and self._silent < _SILENT_BEATS:
-            return
+        if self._begun or self._silent >= _SILENT_BEATS:
+            await self._write_or_abort(KEEP_ALIVE)
+
+    async def _write_or_abort(self, data: bytes) -> None:
+        """Write; a client that does not read is cut off, and then seen to have left."""
         try:
-            await self._write(KEEP_ALIVE)
+            await self._write(data)
         except CommunicationSlowConsumerError:
             self._wire.abort()
 
     async def _break_off(self, error: AIOrchestrationError) -> None:
-        await self._write(event(error_document(problem_document(error, self._scope))))
+        told = event(error_document(problem_document(error, self._scope)))
+        await self._write(self._unsent + told)
         self._wire.close()
 
     async def _write(self, data: bytes, *, last: bool = False) -> None:

@@ -56,7 +56,7 @@ def asked_of(raw: bytes, models: Collection[str]) -> Asked:
     """
     try:
         parsed: object = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):
         raise SecurityInputRejectedError("The body is not a JSON object.", status=400, remedy="Send a JSON object.")

@@ -88,7 +88,7 @@ class ChatStream:
                 continue
             try:
                 chunk = _judge(self._halves.joined(json.loads(data), data))
-            except (ValueError, AIOrchestrationError) as error:
+            except (ValueError, RecursionError, AIOrchestrationError) as error:
                 if self.finished:
                     continue
                 if isinstance(error, AIOrchestrationError):
@@ -114,7 +114,7 @@ class ChatStream:
         try:
             text = self._head.lstrip(_BLANKS).decode()
             body: object = self._halves.joined(json.loads(text), text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelMalformedError("The provider's answer is not JSON.", fault="bad_json") from error
         document = _mapping(next(iter(_list(body)), body))
         if document.get("error"):

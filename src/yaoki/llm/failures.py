@@ -83,7 +83,7 @@ def status_error(status: int, headers: Mapping[str, str], raw: bytes) -> AIOrche
         return ModelMalformedError(f"The provider answered {status} instead of a stream.", fault="redirect")
     try:
         body: object = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     error = ProviderError(status, cast("dict[str, Any]", body) if isinstance(body, dict) else None, headers)
     return rename(error) or ModelUnavailableError(f"The provider answered {status}.")

@@ -46,7 +46,7 @@ from yaoki.llm.failures import UNSUPPORTED, rename
 
 _FINISH: dict[str, FinishReason] = {"tool_call": "tool_calls", "length": "length", "content_filter": "content_filter"}
 _FOREIGN = (AgentRunError, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
-_TRIPS = (AttributeError, TypeError, LookupError, AssertionError)
+_TRIPS = (AttributeError, TypeError, LookupError, AssertionError, RecursionError)
 """What an SDK trips over when a chunk has a shape that its types do not know."""
 _NO_TOOLS = ModelRequestParameters()
 _PROBE_QUESTION = "What is the capital of France? Answer in one whole sentence."

@@ -157,6 +157,13 @@ async def test_what_cannot_be_served_is_refused_by_field(
     assert face.upstreams[0].asked == []
 
 
+@pytest.mark.parametrize("raw", [b"[" * 100_000, b"9" * 100_000, b"\xff", b"{", b"[]"])
+async def test_what_is_no_json_object_is_refused_in_openais_shape(tmp_path: Path, raw: bytes) -> None:
+    async with faced(tmp_path, FakeUpstream(says("x"))) as face:
+        answer = await face.http.post("/v1/chat/completions", content=raw, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
 async def test_a_request_that_no_model_takes_is_refused_with_the_providers_reason(tmp_path: Path) -> None:
     body = {"error": {"message": "Invalid schema, key sk-abcdefghijklmnopqrstuvwx", "type": "invalid_request_error"}}
     error = status_error(400, {}, json.dumps(body).encode())

@@ -170,3 +170,11 @@ def test_a_document_with_half_a_character_can_be_stored() -> None:
     chat = ChatStream()
     assert chat.feed(json.dumps({"choices": [message]}).encode()) == []
     assert chat.close()[0]["choices"][0]["delta"]["content"] == "a \ufffd b"
+
+
+@pytest.mark.requirement("M14")
+@pytest.mark.parametrize("raw", [b'data: {"choices": %s\n\n', b'{"choices": %s'])
+def test_json_without_a_bottom_is_malformed(raw: bytes) -> None:
+    with pytest.raises(ModelMalformedError) as malformed:
+        told(raw % (b"[" * 100_000))
+    assert malformed.value.facts["fault"] == "bad_json"

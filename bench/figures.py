@@ -101,7 +101,7 @@ class Cells(NamedTuple):
 
 
 def _short(number: float) -> str:
-    return f"{number:.{NOISY_DIGITS}g}"
+    return f"{number:.0f}" if number >= 10**NOISY_DIGITS else f"{number:.{NOISY_DIGITS}g}"
 
 
 def cost_over(bare: Callable[[], Awaitable[object]], *dressed: Callable[[], Awaitable[object]]) -> list[float]:

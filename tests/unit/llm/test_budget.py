@@ -41,6 +41,24 @@ async def test_the_last_attempt_is_for_whoever_can_only_begin_again() -> None:
     assert len(other.asked) == 2
 
 
+@pytest.mark.requirement("P-5")
+async def test_the_budget_ends_the_attempts() -> None:
+    upstreams = [FakeUpstream([ModelUnavailableError("down")]) for _ in range(4)]
+    with pytest.raises(ModelAllFailedError):
+        await Told().hear(chain_of(*upstreams), TurnBudget(max_attempts=2))
+    assert [len(upstream.asked) for upstream in upstreams] == [1, 1, 0, 0]
+
+
+@pytest.mark.requirement("P-5")
+async def test_a_spent_budget_starts_nothing() -> None:
+    upstream = FakeUpstream(says("never"))
+    budget = TurnBudget(max_attempts=1)
+    budget.spend_attempt()
+    with pytest.raises(AgentTurnBudgetSpentError):
+        await Told().hear(chain_of(upstream), budget)
+    assert not upstream.asked
+
+
 async def test_an_answer_at_its_limit_is_no_whole_one() -> None:
     budget = TurnBudget(max_attempts=2)
     await Told().hear(chain_of(FakeUpstream(says("Seven", "length"))), budget)

@@ -9,7 +9,6 @@ import pytest
 
 from tests.unit.llm.fakes import FakeUpstream, Line, Told, candidate, chain_of, hold, says
 from yaoki.errors import (
-    AgentTurnBudgetSpentError,
     ModelAllFailedError,
     ModelAuthenticationError,
     ModelMalformedError,
@@ -309,24 +308,6 @@ async def test_a_probe_that_fails_means_instruction_this_time() -> None:
     told = await Told().hear(chain_of(FakeUpstream(CUT), second))
     assert told.of(Continuation)[0].mode == "instruction"
     assert told.text == "The capital of France is Paris."
-
-
-@pytest.mark.requirement("P-5")
-async def test_the_budget_ends_the_attempts() -> None:
-    upstreams = [FakeUpstream(DOWN) for _ in range(4)]
-    with pytest.raises(ModelAllFailedError):
-        await Told().hear(chain_of(*upstreams), TurnBudget(max_attempts=2))
-    assert [len(upstream.asked) for upstream in upstreams] == [1, 1, 0, 0]
-
-
-@pytest.mark.requirement("P-5")
-async def test_a_spent_budget_starts_nothing() -> None:
-    upstream = FakeUpstream(says("never"))
-    budget = TurnBudget(max_attempts=1)
-    budget.spend_attempt()
-    with pytest.raises(AgentTurnBudgetSpentError):
-        await Told().hear(chain_of(upstream), budget)
-    assert not upstream.asked
 
 
 async def test_what_happened_is_told_to_whoever_listens() -> None:

@@ -7,7 +7,7 @@ from yaoki.store.events import FailedOver, Reset, Stored, TextDelta, TurnEnded
 from yaoki.store.store import open_store
 
 BREAD = "Tell me how to bake bread, in many steps."
-_TELLING_CHARS = 20
+_TELLING_CHARS = 12
 """A run of characters that no model says again by chance where another one stopped."""
 
 
@@ -78,7 +78,11 @@ def assert_one_story(events: list[Stored]) -> str:
 
 
 def assert_no_echo(shown: str, after: str) -> None:
-    """What comes after a seam is neither the answer from its beginning nor its last words again."""
-    after = after.lstrip()
+    """What comes first after a seam is neither the answer from its beginning nor its last words again.
+
+    White space before an echo does not hide it. Echoes behind other characters, such as a colon, are not looked for.
+    """
+    shown, after = shown.rstrip(), after.lstrip()
     assert not after.startswith(shown[:_TELLING_CHARS])
-    assert not after.startswith(shown.rstrip()[-_TELLING_CHARS:])
+    sizes = range(_TELLING_CHARS, min(len(shown), len(after)) + 1)
+    assert [after[:size] for size in sizes if shown.endswith(after[:size])] == []

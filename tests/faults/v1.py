@@ -104,8 +104,10 @@ class Answer:
         self.calls = choice["message"].get("tool_calls") or []
 
 
-async def ask(http: httpx2.AsyncClient, model: str, *, streamed: bool, **more: Any) -> Answer:
-    """One answer, to its end."""
+async def ask(
+    http: httpx2.AsyncClient, model: str, *, streamed: bool, shown: asyncio.Event | None = None, **more: Any
+) -> Answer:
+    """One answer, to its end; `shown` is set with its first chunk."""
     answer = Answer()
     body = {**QUESTION, "model": model, "stream": streamed, **more}
     try:
@@ -122,6 +124,8 @@ async def ask(http: httpx2.AsyncClient, model: str, *, streamed: bool, **more: A
                     answer.done = True
                 elif line.startswith("data: "):
                     answer.take(json.loads(line.removeprefix("data: ")))
+                    if shown is not None:
+                        shown.set()
     except httpx2.RemoteProtocolError:
         answer.broken = True
     return answer

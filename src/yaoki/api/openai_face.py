@@ -3,13 +3,15 @@
 It keeps nothing: no session, no history. What it gives to any OpenAI client is the chain.
 """
 
+import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from random import Random
 
 from fastapi import FastAPI
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from yaoki.api.guards import AccessGuard, BodyGuard, SecurityHeaders
 from yaoki.api.openai_errors import PREFIX
@@ -43,6 +45,9 @@ class OpenAIFace:
         chains: By the name of the model that stands first in each.
         budget: What one answer may spend.
         rng: Makes the answers' ids.
+
+    Attributes:
+        quiet: Set while no answer is under way.
     """
 
     def __init__(
@@ -53,6 +58,9 @@ class OpenAIFace:
         self._budget = budget
         self._rng = rng
         self._created = int(services.clock.utcnow().timestamp())
+        self._answering = 0
+        self.quiet = asyncio.Event()
+        self.quiet.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -76,12 +84,23 @@ class OpenAIFace:
         asked = asked_of((await receive()).get("body", b""), self._chains)
         if self._services.orchestrator.draining:
             raise ResourceOverloadedError("The server stops.", retry_after_s=self._services.policy.retry_after_s)
-        with self._services.admission.stream("v1", _OWNER):
+        with self._services.admission.stream("v1", _OWNER), self._counted():
             items = self._chains[asked.model].stream(WireRequest(asked.body), self._budget(), hold_text=asked.held)
             try:
                 await Exchange(self._services, asked, items, self._rng).serve(scope, receive, send)
             except ModelAllFailedError as failed:
                 raise callers_refusal(failed) or failed from failed.__cause__
+
+    @contextmanager
+    def _counted(self) -> Generator[None]:
+        self._answering += 1
+        self.quiet.clear()
+        try:
+            yield
+        finally:
+            self._answering -= 1
+            if not self._answering:
+                self.quiet.set()
 
     def _listed(self, rest: str) -> bytes:
         """All models, or the one that the rest of the path names."""
@@ -95,9 +114,7 @@ class OpenAIFace:
         return json.dumps(model_card(name, self._created)).encode()
 
 
-def with_openai(
-    app: FastAPI, chains: Mapping[str, Chain], budget: Callable[[], TurnBudget], *, rng: Random | None = None
-) -> ASGIApp:
+class OpenAIFront:
     """The application with the base URL in front of it.
 
     Args:
@@ -106,15 +123,30 @@ def with_openai(
         budget: What one answer may spend.
         rng: Makes the answers' ids.
     """
-    services: Services = app.state.services
-    face = OpenAIFace(services, chains, budget, rng or Random())  # noqa: S311 - ids, no secrets
-    policy = services.policy
-    guarded = SecurityHeaders(AccessGuard(BodyGuard(face, policy), policy))
 
-    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        chains: Mapping[str, Chain],
+        budget: Callable[[], TurnBudget],
+        *,
+        rng: Random | None = None,
+    ) -> None:
+        services: Services = app.state.services
+        policy = services.policy
+        self._app = app
+        self._face = OpenAIFace(services, chains, budget, rng or Random())  # noqa: S311 - ids, no secrets
+        self._guarded = SecurityHeaders(AccessGuard(BodyGuard(self._face, policy), policy))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's next request, whosever it is."""
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            await guarded(scope, receive, send)
+            await self._guarded(scope, receive, send)
         else:
-            await app(scope, receive, send)
+            await self._app(scope, receive, send)
 
-    return front
+    async def quiet(self, timeout_s: float) -> None:
+        """Wait until no answer of the base URL is under way, at most `timeout_s` seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._face.quiet.wait()

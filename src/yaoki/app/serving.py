@@ -21,7 +21,7 @@ import uvicorn
 
 import yaoki.api
 from yaoki.api.app import create_app
-from yaoki.api.openai_face import with_openai
+from yaoki.api.openai_face import OpenAIFront
 from yaoki.api.policy import ApiPolicy
 from yaoki.api.server import allow_descriptors, server_config
 from yaoki.app.compose import Application, composed
@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class _Host:
     application: Application
+    front: OpenAIFront
     address: str
 
 
@@ -71,7 +72,7 @@ async def _drain(host: _Host, drain_s: float, hurry: asyncio.Event) -> None:
     host.application.orchestrator.draining = True
     running = host.application.runner.running
     _log.info("Stopping: %d turns get %g s to end.", running, drain_s)
-    draining = asyncio.create_task(host.application.runner.drain(drain_s))
+    draining = asyncio.gather(host.application.runner.drain(drain_s), host.front.quiet(drain_s))
     hurrying = asyncio.create_task(hurry.wait())
     await asyncio.wait({draining, hurrying}, return_when=asyncio.FIRST_COMPLETED)
     for task in (draining, hurrying):
@@ -95,7 +96,7 @@ async def _hosting(settings: Settings) -> AsyncGenerator[_Host, None]:
                 metrics=application.metrics.exposition,
                 page_dir=Path(yaoki.api.__file__).parent / "web",
             )
-            front = with_openai(app, application.chains, partial(_budget, settings))
+            front = OpenAIFront(app, application.chains, partial(_budget, settings))
             server = _Server(server_config(front, _policy(settings), host="", port=0, drain_s=_LINGER_S))
             host, port = listener.getsockname()[:2]
             address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -104,7 +105,7 @@ async def _hosting(settings: Settings) -> AsyncGenerator[_Host, None]:
             if application.store.database.lock is not None:
                 application.store.database.lock.note(address)
             try:
-                yield _Host(application, address)
+                yield _Host(application, front, address)
             finally:
                 application.orchestrator.draining = True
                 app.state.services.closing.set()

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from tests.unit.api.served import Served, serving
 from tests.unit.llm.fakes import FakeUpstream, chain_of
 from yaoki.api import ApiPolicy
-from yaoki.api.openai_face import with_openai
+from yaoki.api.openai_face import OpenAIFront
 from yaoki.llm.budget import TurnBudget
 
 ASK: dict[str, Any] = {"model": "one", "messages": [{"role": "user", "content": "How many ships?"}]}
@@ -37,7 +37,7 @@ class _Front:
 
     def __init__(self, served: Served, chains: Mapping[str, Any]) -> None:
         self.state = served.app.state
-        self._front = with_openai(served.app, chains, TurnBudget, rng=Random(1))
+        self._front = OpenAIFront(served.app, chains, TurnBudget, rng=Random(1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._front(scope, receive, send)

@@ -5,6 +5,7 @@ import logging
 import secrets
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -25,6 +26,7 @@ Role = Literal["runner", "reader"]
 
 _APPLICATION_ID = 0x59414F4B  # "YAOK"
 _BUSY_TIMEOUT_S = 2.0
+_READERS = 4
 _REMEDY = "Mend that, or name another place in store.url (YAOKI_STORE__URL)"
 _log = logging.getLogger(__name__)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -44,6 +46,8 @@ class Database:
         self.lock = lock
         self._engine = engine
         self._readers = readers
+        self._closed = False
+        self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="yaoki-reader")
         self._writer = Writer(engine, path) if lock else None
 
     @property
@@ -52,7 +56,9 @@ class Database:
         return self._writer.trouble if self._writer else None
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on a reader's connection, in a thread.
+        """Run `work` on a reader's connection, in a thread of the store's own.
+
+        The event loop's threads also look names up: with a slow DNS they would all be taken, and nothing could be read.
 
         Raises:
             SessionStoreUnavailableError: The store cannot read.
@@ -62,8 +68,10 @@ class Database:
             with self._readers.connect() as connection:
                 return work(connection)
 
+        if self._closed:
+            raise SessionStoreUnavailableError("The database is closed.")
         try:
-            return await asyncio.to_thread(transact)
+            return await asyncio.get_running_loop().run_in_executor(self._reading, transact)
         except DBAPIError as error:
             raise store_error(error, self.path) from error
 
@@ -88,6 +96,8 @@ class Database:
             except SessionStoreUnavailableError as error:
                 _log.warning("The end could not be noted as a clean one: %s", error)
             await writer.aclose()
+        self._closed = True
+        self._reading.shutdown(wait=False)
         self._engine.dispose()
         self._readers.dispose()
         if self.lock is not None:
@@ -116,7 +126,7 @@ async def open_database(path: Path, role: Role = "runner") -> Database:
             reason = reason_of(getattr(error, "orig", error), path)
             raise _refused(path, f"cannot be opened: {reason}. {_REMEDY}") from error
         undo.pop_all()
-    return Database(path, engine, _engine(path, "reader", pool_size=4), lock, log_id)
+    return Database(path, engine, _engine(path, "reader", pool_size=_READERS), lock, log_id)
 
 
 def _engine(path: Path, role: Role, *, pool_size: int) -> Engine:

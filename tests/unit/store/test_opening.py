@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,18 @@ async def test_a_held_database_refuses_all_that_wait_at_once(tmp_path: Path) -> 
     assert all(isinstance(refusal, SessionStoreUnavailableError) for refusal in refusals)
     holder.close()
     await store.aclose()
+
+
+@pytest.mark.requirement("M7")
+async def test_what_holds_the_event_loops_threads_holds_no_reader_up(tmp_path: Path) -> None:
+    store = await open_store(tmp_path / "y.db")
+    released = threading.Event()
+    lookups = [asyncio.create_task(asyncio.to_thread(released.wait)) for _ in range(100)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        assert await store.sessions.newest("local", 10) == []
+    released.set()
+    await asyncio.gather(*lookups)
+    await store.aclose()
+    with pytest.raises(SessionStoreUnavailableError, match="closed"):
+        await store.sessions.newest("local", 10)

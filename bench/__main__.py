@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from bench import chain, guard, healing, imports, spine
+from bench import chain, guard, healing, imports, sockets, spine
 from bench.figures import Bound, Cells, Figure
 
-SUITES = {suite.__name__.rpartition(".")[2]: suite for suite in (guard, imports, chain, spine, healing)}
+SUITES = {suite.__name__.rpartition(".")[2]: suite for suite in (guard, imports, chain, spine, healing, sockets)}
 
 
 def main() -> int:

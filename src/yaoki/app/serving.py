@@ -11,6 +11,7 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,10 @@ from yaoki.settings import ServerSettings, Settings
 
 _LINGER_S = 2.0
 """Seconds for clients to read the last frames of their streams."""
+
+_LOOKUPS = 64
+"""Names that may be looked up at once. A lookup that hangs keeps its thread, whoever stops waiting for it; with only a
+handful of threads the providers whose names are fine could not be found either."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +93,7 @@ async def _hosting(settings: Settings) -> AsyncGenerator[_Host, None]:
     descriptors = allow_descriptors(_policy(settings))
     if descriptors < settings.limits.max_streams:
         _log.info("The system lets this process open %d files: so many streams at most (ulimit -n).", descriptors)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="yaoki-lookup"))
     with _bound(settings.server) as listener:
         async with composed(settings) as application:
             app = create_app(

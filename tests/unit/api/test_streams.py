@@ -338,3 +338,17 @@ async def test_unreadable_records_end_a_stream_with_what_is_wrong(served: Served
     async with served.follow(session) as stream:
         [farewell] = await stream.rest()
     assert farewell.body["value"]["state"] == "session.corrupted"
+
+
+async def test_a_reset_tells_every_message_again_also_those_from_long_before(served: Served) -> None:
+    session = await served.session()
+    for number in range(3):
+        await served.answer(session, f"question {number}", f"answer {number}")
+    after = (await served.client.get(f"/ai/sessions/{session}/history")).json()["event_id"]
+    async with served.follow(session, **{"Last-Event-ID": after}) as stream:
+        turn = await served.begin(session, "question 3")
+        await served.say(turn, "Half ")
+        await served.write(turn, Reset(turn=turn.id, message=f"m-{turn.id}", reason="the seam was refused"))
+        frames = await stream.take(6)
+    told = [message["content"] for message in frames[-1].body["messages"]]
+    assert told == ["question 0", "answer 0", "question 1", "answer 1", "question 2", "answer 2", "question 3"]

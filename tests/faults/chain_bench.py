@@ -111,7 +111,9 @@ class Bench:
         first_url: str = "",
     ) -> None:
         self.providers = [ScriptedProvider(*(script if isinstance(script, tuple) else (script,))) for script in scripts]
-        self._policy = policy or CandidatePolicy(first_token_timeout_s=FIRST_TOKEN_S, idle_timeout_s=IDLE_S)
+        self._policy = policy or CandidatePolicy(
+            first_token_timeout_s=FIRST_TOKEN_S, idle_timeout_s=IDLE_S, move_back_s=0.0
+        )
         self._threshold = threshold
         self._first_url = first_url
         self._stack = AsyncExitStack()

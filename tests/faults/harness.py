@@ -274,7 +274,7 @@ def _toml(port: int, database: Path, models: list[str], limits: Limits) -> str:
     names = [f"m{number}" for number in range(len(models))]
     tables = [
         f'[models.{name}]\nprovider = "openai"\nmodel = "{name}"\nbase_url = "{url}"\n'
-        f"first_token_timeout_s = {FIRST_TOKEN_S}\nidle_timeout_s = {IDLE_S}\n"
+        f"first_token_timeout_s = {FIRST_TOKEN_S}\nidle_timeout_s = {IDLE_S}\nmove_back_s = 0\n"
         f"fallbacks = {names[number + 1 : number + 2]}\n[breakers.{name}]\nthreshold = 10000\n"
         for number, (name, url) in enumerate(zip(names, models, strict=True))
     ]

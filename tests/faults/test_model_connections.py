@@ -20,7 +20,7 @@ from yaoki.resilience.breaker import BreakerPolicy, CircuitBreaker
 from yaoki.resilience.notices import Notices
 
 CERTIFICATES = Path(__file__).parent / "certificates"
-POLICY = CandidatePolicy(first_token_timeout_s=FIRST_TOKEN_S)
+POLICY = CandidatePolicy(first_token_timeout_s=FIRST_TOKEN_S, move_back_s=0.0)
 
 
 @asynccontextmanager

@@ -175,7 +175,7 @@ async def gateway(shared_gateway: Gateway) -> AsyncIterator[Gateway]:
 
 
 def _tables(fallback: Fallback, first_url: str, url: str) -> str:
-    timeouts = f"first_token_timeout_s = {FIRST_TOKEN_S}\nidle_timeout_s = {IDLE_S}\n"
+    timeouts = f"first_token_timeout_s = {FIRST_TOKEN_S}\nidle_timeout_s = {IDLE_S}\nmove_back_s = 0\n"
     return (
         f'[models."{fallback.name}"]\nprovider = "openai"\nmodel = "faulty"\nbase_url = "{first_url}"\n'
         f'fallbacks = ["{fallback.name}-next"]\n{timeouts}[breakers."{fallback.name}"]\nthreshold = 10000\n'

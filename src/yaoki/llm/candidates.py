@@ -8,7 +8,7 @@ from typing import Literal
 from yaoki.errors import AIOrchestrationError, ConfigurationSettingError, ResourceBreakerOpenError
 from yaoki.llm.deltas import ContinuationMode, Upstream
 from yaoki.llm.failures import ANOTHER_KEY, is_callers
-from yaoki.llm.health import Health
+from yaoki.llm.health import BACK_S, Health
 from yaoki.resilience.breaker import BreakerState, CircuitBreaker, Permit
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 
@@ -36,6 +36,7 @@ class CandidatePolicy:
         max_output_tokens: Where an answer is ended, and said to be; at least 1.
         continuation: prefill, instruction, off, or auto: prefill where a probe shows that it is honoured.
         context_tokens: Size of the model's window, where it is known; at least 1.
+        move_back_s: Seconds for which others are asked first once it is slow for its own usual measure; 0.0: never.
     """
 
     first_token_timeout_s: float = 10.0
@@ -43,10 +44,13 @@ class CandidatePolicy:
     max_output_tokens: int = 4096
     continuation: Continuations = "auto"
     context_tokens: int | None = None
+    move_back_s: float = BACK_S
 
     def __post_init__(self) -> None:
         if min(self.first_token_timeout_s, self.idle_timeout_s) <= 0 or self.max_output_tokens < 1:
             raise ConfigurationSettingError("A candidate's timeouts and its output limit must be above 0.")
+        if self.move_back_s < 0:
+            raise ConfigurationSettingError("A candidate can be moved back for 0 seconds at least.")
 
 
 class Candidate:
@@ -81,10 +85,10 @@ class Candidate:
         self.policy = policy or CandidatePolicy()
         self.price = price
         self.probed = False
-        self.health = Health(clock=clock)
+        self.health = Health(self.policy.move_back_s, clock=clock)
         self._clock = clock
         self._honours_prefill: bool | None = None
-        self._probing = asyncio.Lock()
+        self._probing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._rests_until = 0.0
         self._panicking = 0
 
@@ -151,11 +155,18 @@ class Candidate:
         if not self.unknown:
             return
         try:
-            async with asyncio.timeout(timeout_s), self._probing:
+            async with asyncio.timeout(timeout_s), self._one_probe():
                 if self.unknown:
                     self._honours_prefill = await self.upstream.honours_prefill()
         except (AIOrchestrationError, TimeoutError):
             return
+
+    def _one_probe(self) -> asyncio.Lock:
+        """Lets one at a time probe; a lock belongs to an event loop, while agents may run in several."""
+        loop = asyncio.get_running_loop()
+        if self._probing is None or self._probing[0] is not loop:
+            self._probing = loop, asyncio.Lock()
+        return self._probing[1]
 
     def refuse_prefill(self) -> bool:
         """The backend refused a prefill. Returns whether another way of asking is left."""

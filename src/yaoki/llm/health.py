@@ -4,7 +4,7 @@
     late          a first token after `FACTOR` times the usual time, and at least `MARGIN_S` more; or none at all
     slow          text at less than one in `FACTOR` of the usual pace
     moved back    `SUSPICIOUS` of the last `LOOKED_AT` answers were late or slow: others of the chain are asked first
-    for           `BACK_S` seconds; twice as long if it was back for less than `LONGEST_BACK_S`, up to that
+    for           `BACK_S` seconds; twice as long at a relapse soon after it was home again, up to `LONGEST` times that
 
 Moving slow candidates back for half a minute to two took a quarter of the bad turns away in every simulated incident.
 """
@@ -21,18 +21,23 @@ MARGIN_S = 0.5
 SUSPICIOUS = 2
 LOOKED_AT = 5
 BACK_S = 30.0
-LONGEST_BACK_S = 120.0
+LONGEST = 4
 SHORTEST_S = 1.0
 """An answer that was written in less time than this says nothing about pace."""
 
 
 class Health:
-    """One candidate's own measure of itself."""
+    """One candidate's own measure of itself.
 
-    __slots__ = ("_back_s", "_clock", "_first_tokens", "_paces", "_until", "_verdicts")
+    Args:
+        back_s: Seconds that it is moved back for at first; 0.0: never.
+    """
 
-    def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    __slots__ = ("_back_s", "_clock", "_first_back_s", "_first_tokens", "_paces", "_until", "_verdicts")
+
+    def __init__(self, back_s: float = BACK_S, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
+        self._first_back_s = back_s
         self._first_tokens: deque[float] = deque(maxlen=KEPT)
         self._paces: deque[float] = deque(maxlen=KEPT)
         self._verdicts: deque[bool] = deque(maxlen=LOOKED_AT)
@@ -87,11 +92,12 @@ class Health:
         now = self._clock.monotonic()
         if now < self._until or sum(self._verdicts) < SUSPICIOUS:
             return False
-        relapsed = now - self._until < LONGEST_BACK_S
-        self._back_s = min(LONGEST_BACK_S, self._back_s * 2) if relapsed else BACK_S
+        longest_s = LONGEST * self._first_back_s
+        relapsed = now - self._until < longest_s
+        self._back_s = min(longest_s, self._back_s * 2) if relapsed else self._first_back_s
         self._until = now + self._back_s
         self._verdicts.clear()
-        return True
+        return self._back_s > 0
 
 
 def _usual(measures: deque[float]) -> float | None:

@@ -108,6 +108,8 @@ class Reader:
         self._timer.cancel()
         task = self._task
         if task.done():
+            if not task.cancelled():
+                task.exception()  # seen: it was raised to the reader, or nobody reads any more
             return
         if error is not None:
             task.cancel()

@@ -29,6 +29,7 @@ class ModelSettings(Section):
         api_key_env: Name of the environment variable that holds the key; empty: none is sent.
         more_api_key_envs: Further such names; their keys are used in turn while an earlier one is refused or spent.
         fallbacks: Names of other tables [models], in the order to try them.
+        move_back_s: Seconds for which others are asked first once it is slow for its own usual measure; 0: never.
         continuation: How a cut answer goes on: prefill, instruction, off, or auto (prefill where a probe shows that
             it is honoured).
         on_output_limit: What becomes of an answer at its output limit: say (it ends there and says so), or continue.
@@ -48,6 +49,7 @@ class ModelSettings(Section):
     first_token_timeout_s: Seconds = 10.0
     idle_timeout_s: Seconds = 5.0
     max_output_tokens: Count = 4096
+    move_back_s: Annotated[float, Field(ge=0, le=3_600)] = 30.0
     continuation: Literal["auto", "prefill", "instruction", "off"] = "auto"
     on_output_limit: Literal["say", "continue"] = "say"
     on_filter: str = ""
@@ -115,6 +117,7 @@ class ModelSettings(Section):
             max_output_tokens=self.max_output_tokens,
             continuation=self.continuation,
             context_tokens=self._window,
+            move_back_s=self.move_back_s,
         )
 
     @property

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.llm.fakes import FakeUpstream, Told, chain_of, hold, says
 from yaoki.errors import ModelTimeoutError
 from yaoki.llm.budget import TurnBudget
-from yaoki.llm.health import BACK_S, ENOUGH, LONGEST_BACK_S, Health
+from yaoki.llm.health import BACK_S, ENOUGH, LONGEST, Health
 from yaoki.llm.notices import MovedBack
 from yaoki.resilience.notices import Notices
 from yaoki.testing import FakeClock
@@ -67,11 +67,17 @@ def test_a_relapse_keeps_it_back_for_longer_up_to_a_bound() -> None:
         assert health.silent()
         backs.append(health.back_s)
         clock.move(health.back_s + 1.0)
-    assert backs == [BACK_S, 2 * BACK_S, LONGEST_BACK_S, LONGEST_BACK_S]
-    clock.move(LONGEST_BACK_S)
+    assert backs == [BACK_S, 2 * BACK_S, LONGEST * BACK_S, LONGEST * BACK_S]
+    clock.move(LONGEST * BACK_S)
     health.silent()
     health.silent()
     assert health.back_s == BACK_S
+
+
+def test_it_may_be_left_where_it_is() -> None:
+    health = Health(0.0, clock=FakeClock())
+    assert not any(health.silent() for _ in range(9))
+    assert health.back_s == 0.0
 
 
 async def test_a_slow_candidate_is_asked_later_and_the_preferred_one_returns() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import signal
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ __all__ = ["shared_stage", "stage"]
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 SLOW_TOKEN_S = 0.02
+CANARY = "canary-4711"
 
 
 @contextlib.asynccontextmanager
@@ -82,12 +84,19 @@ async def test_a_full_disk_takes_no_message_that_it_cannot_keep_and_serves_what_
         assert float(answer.headers["retry-after"]) > 0
         assert answer.json()["kind"] == "session.store_unavailable"
         assert "the disk is full" in answer.json()["detail"]
+        streamed = await stage.http.post(
+            f"/ai/sessions/{page.session}/messages",
+            json={"content": CANARY + "…" * 2_000},
+            headers={"accept": "text/event-stream"},
+        )
+        assert (streamed.status_code, streamed.json()["kind"]) == (503, "session.store_unavailable")
         ready = await stage.http.get("/readyz")
         assert ready.status_code == 503
         assert "the disk is full" in ready.json()["reasons"]["store"]
         assert ANSWER in [message["content"] for message in (await stage.history(page.session))["messages"]]
         late = await stage.page(page.session)
         await late.until(lambda it: states(it) == ["paused"])
+        assert CANARY not in stage.server.log
         await stage.server.kill()
         disk.free()
         await stage.server.start()
@@ -108,6 +117,27 @@ async def test_a_turn_that_meets_a_full_disk_waits_says_so_and_goes_on(tmp_path:
         page.assert_whole(ANSWER)
         await page.until(lambda it: states(it) == ["paused", "saving"])
         assert (await stage.http.get("/readyz")).status_code == 200
+        await assert_kept(stage, page.session, disk.path("yaoki.db"))
+
+
+@pytest.mark.requirement("S7", "P2", "P5", "P-1", "P-3")
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_server_that_ends_while_its_disk_is_full_goes_on_once_it_is_not(
+    tmp_path: Path, ending: signal.Signals
+) -> None:
+    async with on_a_small_disk(tmp_path, Script(token_s=SLOW_TOKEN_S)) as (stage, disk):
+        page = await stage.ask()
+        await page.until_text(60)
+        disk.fill()
+        await page.until(lambda it: states(it) == ["paused"])
+        stage.server.signal(ending)
+        await stage.server.ended()
+        assert page.terminals == []
+        disk.free()
+        await stage.server.start()
+        await page.connect()
+        await page.until_ended()
+        page.assert_whole(ANSWER)
         await assert_kept(stage, page.session, disk.path("yaoki.db"))
 
 

@@ -98,8 +98,8 @@ class Database:
             await writer.aclose()
         self._closed = True
         self._reading.shutdown(wait=False)
-        self._engine.dispose()
         self._readers.dispose()
+        self._engine.dispose()  # last, since only a writer can put the write-ahead log into the database as it leaves
         if self.lock is not None:
             self.lock.release()
 
@@ -136,12 +136,18 @@ def _engine(path: Path, role: Role, *, pool_size: int) -> Engine:
         return sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
 
     engine = create_engine(
-        "sqlite+pysqlite://", creator=connect, poolclass=QueuePool, pool_size=pool_size, max_overflow=8
+        "sqlite+pysqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        max_overflow=8,
+        hide_parameters=True,  # what people wrote has no place in an error
     )
     begin = "BEGIN IMMEDIATE" if role == "runner" else "BEGIN"
 
     def configure(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.text_factory = _text
 
     def start(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
@@ -149,6 +155,11 @@ def _engine(path: Path, role: Role, *, pool_size: int) -> Engine:
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", start)
     return engine
+
+
+def _text(raw: bytes) -> str:
+    """What stands in a column. Damaged text is for the record's checksum to find, and no failure of the store."""
+    return raw.decode(errors="replace")
 
 
 def _prepare(engine: Engine, path: Path, role: Role) -> str:

@@ -37,6 +37,14 @@ async def test_the_migrations_make_just_the_tables_of_the_schema(tmp_path: Path)
     engine.dispose()
 
 
+async def test_a_clean_end_leaves_everything_in_the_one_file(tmp_path: Path) -> None:
+    store = await open_store(tmp_path / "y.db")
+    session = await store.sessions.create("local", "chat", "default", {})
+    assert await store.sessions.get("local", session.id) == session
+    await store.aclose()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["y.db", "y.db.lock"]
+
+
 async def test_the_log_keeps_its_id_over_a_clean_restart(tmp_path: Path) -> None:
     store = await open_store(tmp_path / "y.db")
     log_id = store.log_id

@@ -156,9 +156,12 @@ def change(path: Path, *statements: str) -> None:
 
 
 @pytest.mark.requirement("S10")
-async def test_a_changed_event_is_found_and_named(store: Store, session: Session, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damaged", ["replace(payload, 'hello', 'HELLO')", "'{'", "CAST(x'7bff7d' AS TEXT)", "x'7bff7d'"]
+)
+async def test_a_changed_event_is_found_and_named(store: Store, session: Session, tmp_path: Path, damaged: str) -> None:
     await store.turns.accept("local", session.id, "m1", "hello")
-    change(tmp_path, "UPDATE events SET payload = replace(payload, 'hello', 'HELLO')")
+    change(tmp_path, f"UPDATE events SET payload = {damaged}")
     with pytest.raises(SessionCorruptedError, match=f"Record 1 of session {session.id}"):
         await store.log.read(session.id)
 
@@ -191,7 +194,7 @@ async def test_an_earlier_turn_with_changed_messages_is_left_out(
         turn = await claimed(store, session)
         await store.turns.append(turn, [TurnEnded(turn=turn.id, outcome="completed")], [f"question {n}", "answer"])
     await store.turns.accept("local", session.id, "now", "hello")
-    change(tmp_path, "UPDATE model_messages SET payload = 'other' WHERE payload = 'question 1'")
+    change(tmp_path, "UPDATE model_messages SET payload = CAST(x'ff' AS TEXT) WHERE payload = 'question 1'")
     earlier = await store.turns.earlier_messages(await claimed(store, session), 1000)
     assert [messages[0] for messages in earlier.turns] == ["question 0", "question 2"]
     assert (earlier.forgotten, earlier.damaged) == (0, 1)

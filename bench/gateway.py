@@ -15,6 +15,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -252,6 +253,8 @@ async def _main() -> None:
     with TemporaryDirectory(prefix="yaoki-bench-") as folder:
         async with subjects(Path(folder), peer="--no-peer" not in sys.argv) as found:
             print(markdown(await measure(found)))
+    names = {"aiohttp": version("aiohttp"), "uvicorn": version("uvicorn"), "Python": sys.version.split()[0]}
+    print(f"\n{LITELLM}, {', '.join(f'{name} {number}' for name, number in names.items())}, {os.cpu_count()} cores.")
 
 
 if __name__ == "__main__":

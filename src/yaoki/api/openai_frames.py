@@ -77,9 +77,9 @@ class Told:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What is known so far, as headers."""
-        models = ", ".join(quote(name, safe=_HEADER_SAFE) for name in self.models)
+        models = ", ".join(quote(name, safe=_HEADER_SAFE) for name in self.models).encode()
         return [
-            (b"x-yaoki-model", models.encode()),
+            *([(b"x-yaoki-model", models)] if models else ()),
             (b"x-yaoki-failovers", b"%d" % len(self.failovers)),
             (b"x-yaoki-continued", b"%d" % self.continued),
             (b"x-yaoki-cached", b"false"),

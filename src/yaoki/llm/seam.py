@@ -8,6 +8,7 @@ the first token.
     white space first, where white space belongs  goes on: shown as it is       as below
     the whole text again, from its beginning      trimmed                       trimmed
     its last words again                          trimmed, if telling           trimmed
+    another answer that begins as it did          refused                       refused
     a preamble, then its last words               refused                       trimmed up to their end
     a preamble, a sentence of its own             refused                       refused
     punctuation, a small letter                   goes on, the gap put back     goes on, the gap put back
@@ -30,7 +31,7 @@ from yaoki.llm.word_gate import MAX_HELD as LONGEST_HELD_WORD
 ANCHOR_CHARS = 48
 """How much of the shown text an instructed continuation is asked to repeat."""
 MAX_HELD = 400
-"""Characters of a continuation that are held back at most while it is in doubt."""
+"""Characters of a continuation that are held back at most while it is in doubt; more only of the whole answer again."""
 _TELLING_CHARS = 5
 _TELLING_KINDS = 4
 _WHOLE_CHARS = 24
@@ -98,7 +99,7 @@ class Seam:
         if self.decided:
             return text
         self._buffer += text
-        if len(self._buffer) < MAX_HELD and self._in_doubt(self._buffer):
+        if self._in_doubt(self._buffer) and (len(self._buffer) < MAX_HELD or self._says_all_again(self._buffer)):
             return ""
         return self._once(self._decide())
 
@@ -141,7 +142,7 @@ class Seam:
         start = text.lstrip()
         if not start or (self._words and not any(map(str.isalnum, start))):
             return True
-        if self._flat.startswith(_flat(start)) and (not self._goes_on(text) or len(self._shown) >= _WHOLE_CHARS):
+        if self._begins_again(text) and (not self._goes_on(text) or len(self._shown) >= _WHOLE_CHARS):
             return True
         if len(start) < _LONGEST_PREAMBLE and not self._is_word_by_word(text):
             return True
@@ -149,6 +150,13 @@ class Seam:
             return False
         unfinished = self._instructed and self._anchor_end(start) is None and _is_preamble(start)
         return unfinished or self._repeats_so_far(start)
+
+    def _begins_again(self, text: str) -> bool:
+        return self._flat.startswith(_flat(text.lstrip()))
+
+    def _says_all_again(self, text: str) -> bool:
+        """Whether this has been the answer from its beginning for so long that the rest of it is worth waiting for."""
+        return self._begins_again(text) and _is_telling(text)
 
     def _is_word_by_word(self, text: str) -> bool:
         """Whether a short text is innocent already: a small letter or punctuation after the right blank."""
@@ -206,6 +214,8 @@ class Seam:
             raise SeamRefusedError("a tool call was asked for, and a text came")
         if _is_preamble(start):
             raise SeamRefusedError("the continuation begins with a preamble")
+        if _is_beginning_of(_flat(start), self._flat):
+            raise SeamRefusedError("the continuation begins the answer again, and says it in another way")
         sentence_ended = self._shown.endswith(_SENTENCE_ENDS)
         if self._whole and not sentence_ended and (start[0].isupper() or start[0] == "#"):
             raise SeamRefusedError("the continuation begins a sentence of its own")
@@ -234,6 +244,12 @@ def _may_be_cut(shown: str) -> bool:
 
 def _is_preamble(start: str) -> bool:
     return _PREAMBLE.match(start) is not None
+
+
+def _is_beginning_of(text: str, shown: str) -> bool:
+    """Whether so much of the beginning of `text` is that of `shown` that it cannot be chance."""
+    same = text[:_WHOLE_CHARS]
+    return len(same) == _WHOLE_CHARS and shown.startswith(same) and _is_telling(same)
 
 
 def _flat(text: str) -> str:

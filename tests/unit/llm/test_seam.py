@@ -3,7 +3,7 @@
 import pytest
 
 from yaoki.llm.deltas import HalfAnswer
-from yaoki.llm.seam import Seam, SeamRefusedError, anchor_of
+from yaoki.llm.seam import MAX_HELD, Seam, SeamRefusedError, anchor_of
 
 LONG = "The capital of France, as everybody knows, is"
 
@@ -191,3 +191,22 @@ def test_the_anchor_is_made_of_whole_words_from_the_end() -> None:
 @pytest.mark.parametrize("comes", [" Paris.", "paris."])
 def test_white_space_that_was_shown_is_not_shown_again(comes: str) -> None:
     assert joined(f"{LONG} ", comes) == f"{LONG} {comes.strip()}"
+
+
+@pytest.mark.requirement("P-3")
+@pytest.mark.parametrize("mode", ["prefill", "instruction"])
+def test_a_long_answer_again_is_trimmed_and_another_one_that_begins_like_it_is_refused(mode: str) -> None:
+    shown = " ".join(f"Ship number {n} passed the pier at night." for n in range(40))
+    assert len(shown) > MAX_HELD
+    assert joined(shown, f"{shown} And that was all.", mode, gap=" ") == f"{shown} And that was all."
+    for comes in (f"{shown[:500]}, or so they say.", shown[:300]):
+        with pytest.raises(SeamRefusedError):
+            joined(shown, comes, mode, gap=" ")
+
+
+@pytest.mark.requirement("P-3")
+@pytest.mark.parametrize("mode", ["prefill", "instruction"])
+@pytest.mark.parametrize("again", ["total = ships:\nSee the", "def lamps(): total = ships: See  the"])
+def test_what_is_repeated_with_other_white_space_is_trimmed(mode: str, again: str) -> None:
+    shown = "def lamps():\n    total = ships:\n\nSee the"
+    assert joined(shown, f"{again} port.", mode, gap=" ") == f"{shown} port."

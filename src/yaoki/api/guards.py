@@ -5,6 +5,7 @@ body within its bounds. A refused request never reaches a route.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from ipaddress import ip_address
 
@@ -23,6 +24,7 @@ from yaoki.errors import (
     SecurityInputRejectedError,
 )
 
+_LINGER_S = 1.0
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, POST, PATCH, DELETE",
@@ -142,8 +144,8 @@ class BodyGuard:
             body = await self._read(headers, receive)
         except AIOrchestrationError as refusal:
             response = problem_response(refusal, scope)
-            response.headers["connection"] = "close"  # what is still on its way is not read
-            await response(scope, receive, send)
+            response.headers["connection"] = "close"
+            await response(scope, receive, _lingering(receive, send))
             return
         await self._app(scope, _replay(body, receive), send)
 
@@ -195,6 +197,25 @@ class BodyGuard:
             limit=self._policy.body_bytes,
             remedy="Send less at once.",
         )
+
+
+def _lingering(receive: Receive, send: Send) -> Send:
+    """A `send` that ends its answer only when the client has stopped sending, or has had time to.
+
+    Closing at once would reset the connection under a client that is not done, and the reset would eat the answer.
+    """
+
+    async def send_then_listen(message: Message) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            await send({**message, "more_body": True})
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER_S):
+                    while (await receive()).get("more_body"):
+                        pass  # thrown away
+            message = {"type": "http.response.body", "body": b""}
+        await send(message)
+
+    return send_then_listen
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

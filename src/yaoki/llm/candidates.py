@@ -37,6 +37,7 @@ class CandidatePolicy:
         continuation: prefill, instruction, off, or auto: prefill where a probe shows that it is honoured.
         context_tokens: Size of the model's window, where it is known; at least 1.
         move_back_s: Seconds for which others are asked first once it is slow for its own usual measure; 0.0: never.
+        reads_along: Whether, as a standby, it reads each question while another candidate answers it.
     """
 
     first_token_timeout_s: float = 10.0
@@ -45,6 +46,7 @@ class CandidatePolicy:
     continuation: Continuations = "auto"
     context_tokens: int | None = None
     move_back_s: float = BACK_S
+    reads_along: bool = False
 
     def __post_init__(self) -> None:
         if min(self.first_token_timeout_s, self.idle_timeout_s) <= 0 or self.max_output_tokens < 1:

@@ -21,6 +21,7 @@ from yaoki.llm.candidates import Candidate
 from yaoki.llm.deltas import Item
 from yaoki.llm.prober import Prober
 from yaoki.llm.reader import Stragglers
+from yaoki.llm.reading_along import ReadingAlong
 from yaoki.llm.run import Run
 from yaoki.resilience.notices import Notices
 
@@ -67,6 +68,7 @@ class Chain:
         self.notices = notices or Notices()
         self.rng = rng or random.Random()  # noqa: S311 - jitter and ids, no secrets
         self.stragglers = Stragglers()
+        self.reading = ReadingAlong()
         self._prober = Prober(self.candidates)
         self._warming: asyncio.Task[None] | None = None
 
@@ -118,6 +120,7 @@ class Chain:
     async def aclose(self) -> None:
         """End the background work and close every upstream."""
         await self._prober.aclose()
+        await self.reading.aclose()
         if self._warming is not None:
             self._warming.cancel()
             await asyncio.gather(self._warming, return_exceptions=True)

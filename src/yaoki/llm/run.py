@@ -125,6 +125,9 @@ class Run:
         try:
             for failover in self._failover(candidate):
                 yield failover
+            standby = self._selection.standby(candidate)
+            if standby is not None:
+                self._chain.reading.begin(standby, self._task.request)
             async with aclosing(attempt.items()) as items:
                 async for item in items:
                     if self._void is not None:

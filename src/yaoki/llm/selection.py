@@ -125,6 +125,11 @@ class Selection:
             if window and theirs and theirs <= window:
                 other.standing = Standing.TOO_SMALL
 
+    def standby(self, candidate: Candidate) -> Candidate | None:
+        """Who reads along while `candidate` answers: the next that would be tried, if its policy says so."""
+        rows = [row for row in self._of(Standing.FRESH) if row.candidate is not candidate and row.candidate.healthy]
+        return rows[0].candidate if rows and rows[0].candidate.policy.reads_along else None
+
     def _fresh(self) -> Choice | None:
         rows = [row for row in self._of(Standing.FRESH) if row.candidate.healthy]
         return (

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from yaoki.llm.candidates import CandidatePolicy
+from yaoki.llm.local.policy import usable_cores
 from yaoki.settings.section import Count, Name, Seconds, Section
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class ModelSettings(Section):
             continuation=self.continuation,
             context_tokens=self._window,
             move_back_s=self.move_back_s,
+            reads_along=self.provider == "local" and usable_cores() > 1,
         )
 
     @property

@@ -45,9 +45,9 @@ class LocalModelPolicy:
     @property
     def threads_in_use(self) -> int:
         """Threads, with 0 worked out for this machine."""
-        return self.threads or max(1, _usable_cores() // 2)
+        return self.threads or max(1, usable_cores() // 2)
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
     """Cores that this process may run on, where the system says so."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

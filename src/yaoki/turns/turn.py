@@ -212,8 +212,11 @@ class TurnRun:
 
     async def _ending_of(self, work: asyncio.Task[Ending]) -> Ending | None:
         """How the work ended the turn; None if the turn stays open."""
-        if work.cancelled():
+        if work.cancelled() and self._stopped:
             return endings.cancelled(self._recorder.shown)
+        if work.cancelled():  # nobody asked: a library's scope that got out of hand, say
+            self._report(asyncio.CancelledError("The work was cancelled, and nobody had asked for it."))
+            return None
         error = work.exception()
         if error is None:
             return work.result()

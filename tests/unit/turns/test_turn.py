@@ -1,10 +1,13 @@
 """One turn: every way in which it can end, and what the next one is told of it."""
 
+import asyncio
+
 import pytest
 
 from tests.unit.turns.conftest import Begin
 from tests.unit.turns.instance import OWNER, end_of, text_of
 from yaoki.faults.script import ANSWER, Script
+from yaoki.llm.notices import FirstToken
 from yaoki.store.events import (
     Continued,
     Degraded,
@@ -219,3 +222,23 @@ async def test_a_turn_that_never_gets_anywhere_is_parked_and_can_be_taken_up_aga
     events = await instance.events(session, ends=2)
     assert isinstance(events[-1], TurnEnded)
     assert (events[-1].turn, events[-1].outcome) == (again.turn_id, "completed")
+
+
+@pytest.mark.requirement("P-1", "P-6")
+async def test_a_cancellation_that_nobody_asked_for_is_no_stop(begin: Begin) -> None:
+    instance = await begin(Script())
+    strays = [1]
+
+    def stray(_: FirstToken) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if strays:
+            strays.pop()
+            task.cancel()
+
+    instance.notices.subscribe(FirstToken, stray)
+    events = await instance.ask(await instance.session())
+    assert not strays
+    assert text_of(events) == ANSWER
+    assert end_of(events).outcome == "completed"
+    assert sum(isinstance(event, TurnResumed) for event in events) == 1

@@ -102,6 +102,9 @@ async def _hosting(settings: Settings) -> AsyncGenerator[_Host, None]:
                 metrics=application.metrics.exposition,
                 page_dir=Path(yaoki.api.__file__).parent / "web",
             )
+            application.metrics.show(
+                "yaoki_clients_connected", "Clients that hold a stream.", "channel", app.state.streams
+            )
             front = OpenAIFront(app, application.chains, partial(_budget, settings))
             server = _Server(server_config(front, _policy(settings), host="", port=0, drain_s=_LINGER_S))
             host, port = listener.getsockname()[:2]

@@ -41,12 +41,17 @@ class Metrics:
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
         self._figures = figures or {}
+        self._counts: dict[str, tuple[str, str, Mapping[str, float]]] = {}
         registry.register(self)
         errors = ErrorCounter(registry)
         self._turns = TurnMetrics(notices, errors, registry)
         self._guards = GuardMetrics(guards, breakers, errors, registry)
         stalls = Summary("yaoki_loop_stalled_seconds", "Times in which the event loop did nothing.", registry=registry)
         notices.subscribe(LoopStalled, lambda notice: stalls.observe(notice.seconds))
+
+    def show(self, name: str, text: str, label: str, counts: Mapping[str, float]) -> None:
+        """Show a live table as one more gauge: a value for each of its keys, which become the values of `label`."""
+        self._counts[name] = (text, label, counts)
 
     def close(self) -> None:
         """Listen no longer to guards, which outlive the application."""
@@ -60,3 +65,8 @@ class Metrics:
         """Figures that are read rather than counted; prometheus-client calls this."""
         for name, (text, read) in self._figures.items():
             yield GaugeMetricFamily(name, text, value=read())
+        for name, (text, label, counts) in self._counts.items():
+            family = GaugeMetricFamily(name, text, labels=[label])
+            for value, figure in counts.items():
+                family.add_metric([value], figure)
+            yield family

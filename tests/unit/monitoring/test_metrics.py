@@ -40,6 +40,7 @@ def test_every_notice_has_its_metric() -> None:
     guards.bulkheads.get("lookups").enter_now()
     for _ in range(5):
         breaker.admit().failed()
+    metrics.show("yaoki_clients_connected", "Clients that follow a session.", "channel", {"sse": 2, "ws": 1})
     lines = metrics.exposition()[0].decode().splitlines()
     for expected in (
         'yaoki_turns_total{outcome="completed"} 1.0',
@@ -58,6 +59,8 @@ def test_every_notice_has_its_metric() -> None:
         'yaoki_embedded_models_lost_total{model="one"} 1.0',
         'yaoki_breaker_state{name="one"} 1.0',
         "yaoki_loop_lag_seconds 0.25",
+        'yaoki_clients_connected{channel="sse"} 2.0',
+        'yaoki_clients_connected{channel="ws"} 1.0',
         "yaoki_loop_stalled_seconds_count 1.0",
         "yaoki_loop_stalled_seconds_sum 5.0",
     ):

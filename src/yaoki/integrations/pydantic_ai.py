@@ -29,6 +29,7 @@ from yaoki.llm.candidates import Candidate, CandidatePolicy
 from yaoki.llm.chain import Chain, ChainPolicy
 from yaoki.llm.chain_model import ChainModel, Sink
 from yaoki.llm.deltas import Item, Restart
+from yaoki.llm.pass_through import PassThroughModel
 from yaoki.llm.prices import list_price
 from yaoki.llm.watched_model import upstream_of
 from yaoki.resilience.ambient import ambient_budget, spending
@@ -97,7 +98,7 @@ def resilient(
     return ResilientModel(inferred, limits=limits, policy=policy, ends=ends, notices=notices)
 
 
-class ResilientModel(Model):
+class ResilientModel(PassThroughModel):
     """A chain of pydantic-ai models. Made by `resilient`; serves any number of runs at once.
 
     Entering it (an agent does, as its own context) keeps the models' connections open.
@@ -179,24 +180,6 @@ class ResilientModel(Model):
         async with model.request_stream(messages, model_settings, model_request_parameters, run_context) as response:
             yield response
 
-    def prepare_messages(
-        self,
-        messages: list[ModelMessage],
-        model_request_parameters: ModelRequestParameters | None = None,  # noqa: ARG002 - pydantic-ai's signature
-    ) -> list[ModelMessage]:
-        """Unchanged: each model prepares its own."""
-        return messages
-
-    def prepare_request(
-        self, model_settings: ModelSettings | None, model_request_parameters: ModelRequestParameters
-    ) -> tuple[ModelSettings | None, ModelRequestParameters]:
-        """Unchanged: each model prepares its own."""
-        return model_settings, model_request_parameters
-
-    def customize_request_parameters(self, model_request_parameters: ModelRequestParameters) -> ModelRequestParameters:
-        """Unchanged: each model customises its own."""
-        return model_request_parameters
-
     async def __aenter__(self) -> Self:
         if not self._entries:
             for model in self.models:
@@ -227,10 +210,6 @@ class ResilientModel(Model):
                 await stack.enter_async_context(model._run_scope())  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
             with nullcontext() if outer else spending(self.limits.budget()):
                 yield
-
-    def _start_request_deadline(self, model_settings: ModelSettings | None, *, stream: bool) -> None:  # noqa: ARG002
-        """None: the chain has deadlines of its own, and one around all of it would kill a failover."""
-        return
 
 
 class _Borrowing(ResilientModel):

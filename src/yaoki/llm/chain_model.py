@@ -14,7 +14,7 @@ from typing import Any
 from pydantic_ai import RunContext
 from pydantic_ai.messages import FinishReason as PydanticFinish
 from pydantic_ai.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent, TextPart
-from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
@@ -23,6 +23,7 @@ from yaoki.llm.budget import TurnBudget
 from yaoki.llm.chain import Chain
 from yaoki.llm.compaction import Compactor
 from yaoki.llm.deltas import Failover, Finish, FinishReason, Item, Reasoning, Restart, Text, ToolCall, Usage
+from yaoki.llm.pass_through import PassThroughModel
 from yaoki.llm.pydantic_upstream import CallDetails, ChatRequest, ThinkingDetails
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
@@ -39,7 +40,7 @@ _FINISH: dict[FinishReason, PydanticFinish] = {
 }
 
 
-class ChainModel(Model):
+class ChainModel(PassThroughModel):
     """One turn's view of the chain.
 
     Args:
@@ -117,28 +118,6 @@ class ChainModel(Model):
         )
         async with aclosing(items):
             yield ChainResponse(model_request_parameters, _items=items, _sink=self._sink, _resume_text=resume_text)
-
-    def prepare_messages(
-        self,
-        messages: list[ModelMessage],
-        model_request_parameters: ModelRequestParameters | None = None,  # noqa: ARG002 - pydantic-ai's signature
-    ) -> list[ModelMessage]:
-        """Unchanged: each candidate prepares its own."""
-        return messages
-
-    def prepare_request(
-        self, model_settings: ModelSettings | None, model_request_parameters: ModelRequestParameters
-    ) -> tuple[ModelSettings | None, ModelRequestParameters]:
-        """Unchanged: each candidate prepares its own."""
-        return model_settings, model_request_parameters
-
-    def customize_request_parameters(self, model_request_parameters: ModelRequestParameters) -> ModelRequestParameters:
-        """Unchanged: each candidate customises its own."""
-        return model_request_parameters
-
-    def _start_request_deadline(self, model_settings: ModelSettings | None, *, stream: bool) -> None:  # noqa: ARG002
-        """None: a deadline of pydantic-ai's around the whole chain would kill the failover that it has not seen."""
-        return
 
 
 def _prompt_tokens(messages: list[ModelMessage]) -> int:

@@ -22,7 +22,7 @@ from yaoki.llm.deltas import Item
 from yaoki.llm.prober import Prober
 from yaoki.llm.reader import Stragglers
 from yaoki.llm.reading_along import ReadingAlong
-from yaoki.llm.run import Run
+from yaoki.llm.run import ChainParts, Run
 from yaoki.resilience.notices import Notices
 
 _WARM_S = 30.0
@@ -63,12 +63,16 @@ class Chain:
         notices: Notices | None = None,
     ) -> None:
         self.candidates = tuple(candidates)
-        self.policy = policy or ChainPolicy()
-        self.on_filter = on_filter
-        self.notices = notices or Notices()
-        self.rng = rng or random.Random()  # noqa: S311 - jitter and ids, no secrets
         self.stragglers = Stragglers()
-        self.reading = ReadingAlong()
+        self._reading = ReadingAlong()
+        self._parts = ChainParts(
+            candidates=self.candidates,
+            on_output_limit=(policy or ChainPolicy()).on_output_limit,
+            on_filter=on_filter,
+            rng=rng or random.Random(),  # noqa: S311 - jitter and ids, no secrets
+            notices=notices or Notices(),
+            reading=self._reading,
+        )
         self._prober = Prober(self.candidates)
         self._warming: asyncio.Task[None] | None = None
 
@@ -104,9 +108,9 @@ class Chain:
             hold_text=hold_text,
             stragglers=self.stragglers,
             about=about or About(),
-            elsewhere=self.on_filter is not None,
+            elsewhere=self._parts.on_filter is not None,
         )
-        return Run(self, task, Answer(shown=resume_text if resume_text.strip() else "")).items()
+        return Run(self._parts, task, Answer(shown=resume_text if resume_text.strip() else "")).items()
 
     def warm(self) -> None:
         """Begin the background work; call it once.
@@ -120,7 +124,7 @@ class Chain:
     async def aclose(self) -> None:
         """End the background work and close every upstream."""
         await self._prober.aclose()
-        await self.reading.aclose()
+        await self._reading.aclose()
         if self._warming is not None:
             self._warming.cancel()
             await asyncio.gather(self._warming, return_exceptions=True)

@@ -13,7 +13,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from random import Random
+from typing import Literal
 
 from yaoki.errors import (
     AgentTurnBudgetSpentError,
@@ -29,11 +30,10 @@ from yaoki.llm.candidates import PARK_S, Candidate, Stake
 from yaoki.llm.deltas import Compaction, Failover, Finish, HalfAnswer, Item, Restart, ToolCall
 from yaoki.llm.failures import ANOTHER_KEY, refuses_request
 from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken, MovedBack, Parked
+from yaoki.llm.reading_along import ReadingAlong
 from yaoki.llm.seam import SeamRefusedError
 from yaoki.llm.selection import Choice, Selection
-
-if TYPE_CHECKING:
-    from yaoki.llm.chain import Chain
+from yaoki.resilience.notices import Notices
 
 MAX_CONTINUATIONS = 4
 """How often an answer that reaches its output limit goes on at most."""
@@ -45,10 +45,22 @@ class _Failure:
     error: AIOrchestrationError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainParts:
+    """What all answers of one chain share; see `Chain` for each."""
+
+    candidates: tuple[Candidate, ...]
+    on_output_limit: Literal["say", "continue"]
+    on_filter: Candidate | None
+    rng: Random
+    notices: Notices
+    reading: ReadingAlong
+
+
 class Run:
     """See `Chain.stream`, which makes it. `items` may be iterated once."""
 
-    def __init__(self, chain: "Chain", task: Task, answer: Answer) -> None:
+    def __init__(self, chain: ChainParts, task: Task, answer: Answer) -> None:
         self._chain = chain
         self._task = task
         self._answer = answer
@@ -159,9 +171,7 @@ class Run:
 
     def _may_go_on(self) -> bool:
         """Whether an answer that reaches its output limit is not at its end."""
-        limited = (
-            self._chain.policy.on_output_limit == "continue" and self._task.about.may_go_on and not self._task.hold_text
-        )
+        limited = self._chain.on_output_limit == "continue" and self._task.about.may_go_on and not self._task.hold_text
         return limited and self._continuations < MAX_CONTINUATIONS and self._task.budget.attempts_left > 0
 
     def _go_elsewhere(self, candidate: Candidate) -> None:

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 SLOW_TOKEN_S = 0.02
 HARD = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 HEADER_S = 10.0
-CLIENTS = 300
+CLIENTS = 200
 
 
 def full_disk(stage: Stage) -> None:

@@ -137,7 +137,7 @@ def _find_row(connection: Connection, owner: str, session_id: str) -> Row[Any]:
 
 def title_of(content: str) -> str:
     """A title from the first words of the first message."""
-    line = " ".join(content.split())
+    line = " ".join("".join(char if char.isprintable() else " " for char in content).split())
     if len(line) <= MAX_TITLE_CHARS:
         return line
     return line[:MAX_TITLE_CHARS].rsplit(" ", 1)[0] + "…"

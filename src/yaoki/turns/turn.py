@@ -156,7 +156,7 @@ class TurnRun:
             return endings.cancelled(conversation.half_answer)
         if told.fruitless_claims(so_far) > MAX_FRUITLESS_CLAIMS or self.turn.fence > MAX_CLAIMS:
             return endings.parked()
-        await self._say_what_is_left_out(conversation)
+        await self._say_what_is_left_out(conversation, so_far)
         self._earlier = await self._earlier_answers(conversation)
         with spending(self._budget):
             return await self._converse(conversation)
@@ -171,16 +171,18 @@ class TurnRun:
         started = TurnStarted(turn=turn.id, agent=self._agent.name)
         return await self._recorder.write(started, messages=[told.dump(told.question(turn))])
 
-    async def _say_what_is_left_out(self, conversation: told.Conversation) -> None:
-        """Tell the person what the model is not told of the conversation, and why."""
+    async def _say_what_is_left_out(self, conversation: told.Conversation, so_far: list[Stored]) -> None:
+        """Tell the person, once, what the model is not told of the conversation, and why."""
+        said = {stored.event for stored in so_far if isinstance(stored.event, RecoveryTaken)}
         causes = [
             (conversation.forgotten_turns, "compact_context", "no longer fit the model's window"),
             (conversation.damaged_turns, "restore_session", "have damaged records"),
         ]
         for turns, strategy, why in causes:
-            if turns:
-                reason = f"{turns} earlier messages of this conversation {why} and were left out."
-                await self._recorder.write(RecoveryTaken(turn=self.turn.id, strategy=strategy, reason=reason))
+            reason = f"{turns} earlier messages of this conversation {why} and were left out."
+            taken = RecoveryTaken(turn=self.turn.id, strategy=strategy, reason=reason)
+            if turns and taken not in said:
+                await self._recorder.write(taken)
 
     async def _earlier_answers(self, conversation: told.Conversation) -> EarlierAnswers | None:
         agent = self._agent
@@ -191,7 +193,7 @@ class TurnRun:
         return EarlierAnswers.of(agent.answers, owner, who, agent.chain, conversation.messages)
 
     async def _converse(self, conversation: told.Conversation) -> Ending:
-        """Drive the agent loop. A response with tool calls is on disk, whole, before its tools run."""
+        """Drive the agent loop on the chain. Agents have no tools yet, so its one response is stored with the end."""
         model = ChainModel(
             self._agent.chain, self._budget, sink=self._recorder.take, resume_text=conversation.half_answer
         )

@@ -8,9 +8,14 @@ promise go unproven without a word.
 """
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background by a shell: programs that tests send Ctrl-C to would inherit that they ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 UNDER_CI = os.environ.get("CI") == "true"
 

@@ -141,5 +141,6 @@ async def fresh(stage: Stage, page: Page) -> None:
 def pretend_another_boot(database: Path) -> None:
     """What runs now will look, after its death, as if it had run before the machine went down."""
     with contextlib.closing(sqlite3.connect(database, timeout=10, isolation_level=None)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what is damaged is what is written from now on
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("UPDATE yaoki_meta SET value = 'an earlier boot' WHERE key = 'boot'")

@@ -30,8 +30,10 @@ class BulkheadMachine(LoopedMachine):
         self.bulkhead.adopt(policy(concurrent, queued))
 
     async def caller(self, number: int) -> None:
+        in_line = self.bulkhead.queued > 0 or self.bulkhead.in_use >= self.bulkhead.policy.max_concurrent
         await self.bulkhead.enter()
-        self.entered.append(number)
+        if in_line:  # whoever finds a free slot may be inside before one who was handed his has woken up
+            self.entered.append(number)
         self.inside.append(number)
         try:
             await self.doors[number].wait()

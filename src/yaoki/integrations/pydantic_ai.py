@@ -89,9 +89,11 @@ def resilient(
         ConfigurationSettingError: No model, or the same one twice.
 
     Example:
+        >>> import asyncio
         >>> from pydantic_ai import Agent
         >>> from pydantic_ai.models.test import TestModel
-        >>> Agent(resilient(TestModel(custom_output_text="All hands accounted for."))).run_sync("Report.").output
+        >>> agent = Agent(resilient(TestModel(custom_output_text="All hands accounted for.")))
+        >>> asyncio.run(agent.run("Report.")).output
         'All hands accounted for.'
     """
     inferred = [infer_model(model) for model in models]

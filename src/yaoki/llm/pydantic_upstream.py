@@ -90,6 +90,8 @@ class PydanticUpstream:
         max_output_tokens: Asked of the provider; a request's own, lower `max_tokens` wins. None: nothing is asked.
         verified: A watcher sits under the SDK, so a cut cannot pass for a success.
         prefill: How its backend wants a prefill, where others ask the same one.
+        in_process: Nothing between us and the model can break: such models give no finish reason, and where their
+            stream ends, the answer does.
 
     Attributes:
         verified: As given. An unverified upstream is trusted to report its own cuts.
@@ -102,7 +104,9 @@ class PydanticUpstream:
         max_output_tokens: int | None = 4096,
         verified: bool = False,
         prefill: Prefill | None = None,
+        in_process: bool = False,
     ) -> None:
+        self._in_process = in_process
         self.model = model
         self.verified = verified
         self._max_output_tokens = max_output_tokens
@@ -168,7 +172,7 @@ class PydanticUpstream:
                 except GeneratorExit:
                     await _unwind(response)
                     raise
-                for delta in _ending(response, offered=offered):
+                for delta in _ending(response.get(), offered=offered, in_process=self._in_process):
                     yield delta
         except _FOREIGN as error:
             known = rename(error)
@@ -229,7 +233,7 @@ def _delta_of(event: object, stream_key: object) -> Delta | None:
             return None
 
 
-def _ending(response: StreamedResponse, *, offered: bool) -> Iterator[Delta]:
+def _ending(whole: ModelResponse, *, offered: bool, in_process: bool) -> Iterator[Delta]:
     """What is only known once the stream has ended: whole tool calls, usage, the terminator.
 
     Args:
@@ -240,10 +244,12 @@ def _ending(response: StreamedResponse, *, offered: bool) -> Iterator[Delta]:
         ModelTruncatedError: pydantic-ai itself says that the stream did not end.
         ModelMalformedError: It ended with a call of a tool that nobody had offered.
     """
-    whole = response.get()
-    if whole.finish_reason is None or whole.state != "complete":
+    reason = whole.finish_reason
+    if reason is None and in_process:
+        reason = "tool_call" if any(isinstance(part, ToolCallPart) for part in whole.parts) else "stop"
+    if reason is None or whole.state != "complete":
         raise ModelTruncatedError("The stream ended without a finish reason.", fault="cut")
-    if whole.finish_reason == "tool_call" and not offered:
+    if reason == "tool_call" and not offered:
         raise ModelMalformedError("The model called a tool, and none was offered.", fault="unasked_call")
     for part in whole.parts:
         if isinstance(part, ToolCallPart) and offered:
@@ -252,4 +258,4 @@ def _ending(response: StreamedResponse, *, offered: bool) -> Iterator[Delta]:
             yield ToolCall(part.tool_name, arguments, details=details)
     if whole.usage.input_tokens or whole.usage.output_tokens:
         yield Usage(whole.usage.input_tokens, whole.usage.output_tokens)
-    yield Finish(_FINISH.get(whole.finish_reason, "stop"))
+    yield Finish(_FINISH.get(reason, "stop"))

@@ -6,7 +6,9 @@ the SDK's retries are switched off, since the chain retries within one budget.
 
 import httpx2
 from pydantic_ai.models import Model
+from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.test import TestModel
 from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
@@ -27,7 +29,8 @@ def upstream_of(model: Model, *, max_output_tokens: int | None = None) -> Pydant
     if isinstance(getattr(client, "max_retries", None), int):
         setattr(client, "max_retries", 0)  # noqa: B010 - whichever SDK it is, they agree on this name
     if type(model) is not OpenAIChatModel:
-        return PydanticUpstream(model, max_output_tokens=max_output_tokens)
+        in_process = isinstance(model, TestModel | FunctionModel)
+        return PydanticUpstream(model, max_output_tokens=max_output_tokens, in_process=in_process)
     return PydanticUpstream(_watched(model), max_output_tokens=max_output_tokens, verified=True)
 
 

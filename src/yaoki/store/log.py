@@ -29,13 +29,14 @@ def append_events(
     Raises:
         SessionNotFoundError: The session is gone.
     """
-    query = select(sessions.c.last_seq).where(sessions.c.id == session_id)
-    last = connection.execute(query).scalar_one_or_none()
+    changes = {"last_seq": sessions.c.last_seq + len(new), "updated_at": now}
+    grow = update(sessions).where(sessions.c.id == session_id).values(changes).returning(sessions.c.last_seq)
+    last = connection.execute(grow).scalar_one_or_none()
     if last is None:
         raise SessionNotFoundError(f"There is no session {session_id!r}.", session_id=session_id)
     rows: list[dict[str, object]] = []
     stored: list[Stored] = []
-    for seq, event in enumerate(new, last + 1):
+    for seq, event in enumerate(new, last - len(new) + 1):
         name, fields = encode(event)
         payload = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
         rows.append(
@@ -52,8 +53,6 @@ def append_events(
         stored.append(Stored(seq=seq, at=datetime.fromtimestamp(now, UTC), event=event))
     if rows:
         connection.execute(insert(events), rows)
-        changes = {"last_seq": last + len(rows), "updated_at": now}
-        connection.execute(update(sessions).where(sessions.c.id == session_id).values(**changes))
     return stored
 
 

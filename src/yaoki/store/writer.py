@@ -22,6 +22,8 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 _MAX_BATCH = 64
+_MAX_LIGHT_BATCH = 16
+"""Parts of one commit that nobody waits for on disk: whoever does stands behind one such commit at most."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ class _Part:
 
 
 class Writer:
-    """Commits work in the order it was given, on one thread.
+    """Commits work on one thread: durable work first, the rest in the order in which it was given.
 
     Args:
         engine: Its one connection is the only one that writes.
@@ -102,11 +104,18 @@ class Writer:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
-                self._committing = batch
+                batch = self._committing = self._next_batch()
                 if not await self._commit(batch):
                     for part in batch:
                         await self._commit([part])
+
+    def _next_batch(self) -> list[_Part]:
+        """What somebody waits for on disk goes first, everything else in the order in which it was given."""
+        durable = [part for part in self._waiting if part.durable][:_MAX_BATCH]
+        batch = durable or self._waiting[:_MAX_LIGHT_BATCH]
+        taken = set(map(id, batch))
+        self._waiting = [part for part in self._waiting if id(part) not in taken]
+        return batch
 
     async def _commit(self, batch: list[_Part]) -> bool:
         """Commit a batch and settle its parts; False if one of several failed, and they are to be tried one by one."""

@@ -22,7 +22,7 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 _MAX_BATCH = 64
-_MAX_LIGHT_BATCH = 16
+_MAX_LIGHT_BATCH = 8
 """Parts of one commit that nobody waits for on disk: whoever does stands behind one such commit at most."""
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -40,20 +40,18 @@ class Received:
 
 
 class Stream:
-    """An open event stream, read frame by frame."""
+    """An open event stream, read frame by frame.
+
+    To be closed: a collector would close the generators behind it in any order, from several tasks at once.
+    """
 
     def __init__(self, response: httpx2.Response) -> None:
         self.response = response
-        self._blocks = self._read()
+        self._blocks = _blocks(response)
 
-    async def _read(self) -> AsyncGenerator[str]:
-        text = ""
-        async for piece in self.response.aiter_text():
-            text += piece
-            while "\n\n" in text:
-                block, _, text = text.partition("\n\n")
-                yield block
-        assert not text, f"the stream ended inside an event: {text!r}"
+    async def aclose(self) -> None:
+        """Stop reading, wherever it is."""
+        await self._blocks.aclose()
 
     async def block(self) -> str | None:
         """The next block as it is on the wire; None at the end."""
@@ -81,6 +79,16 @@ class Stream:
         while (received := await self.next()) is not None:
             taken.append(received)
         return taken
+
+
+async def _blocks(response: httpx2.Response) -> AsyncGenerator[str]:
+    unread = b""
+    async with aclosing(response.aiter_bytes()) as pieces:
+        async for piece in pieces:
+            *blocks, unread = (unread + piece).split(b"\n\n")
+            for block in blocks:
+                yield block.decode()
+    assert not unread, f"the stream ended inside an event: {unread!r}"
 
 
 @dataclass
@@ -143,7 +151,8 @@ class Served:
         path = f"/ai/sessions/{session_id}/events"
         async with self.client.stream("GET", path, headers=headers, timeout=WAIT_S) as response:
             assert response.status_code == 200, await response.aread()
-            yield Stream(response)
+            async with aclosing(Stream(response)) as stream:
+                yield stream
 
     async def damage(self, session_id: str, seq: int) -> None:
         """Spoil a record, as a decaying disk would."""

@@ -108,6 +108,18 @@ class Terminal:
     def kill(self) -> None:
         self._process.kill()
 
+    async def interrupted(self) -> int:
+        """Ctrl-C at the prompt, until it has ended.
+
+        Between showing a prompt and waiting for a key, readline lets a Ctrl-C pass unseen: a person presses it again.
+        """
+        self.ctrl_c()
+        try:
+            return await self.ended(within_s=5.0)
+        except TimeoutError:
+            self.ctrl_c()
+            return await self.ended()
+
     async def ended(self, *, within_s: float = 20.0) -> int:
         async with asyncio.timeout(within_s):
             return await self._process.wait()

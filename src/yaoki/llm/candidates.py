@@ -69,6 +69,7 @@ class Candidate:
     Attributes:
         health: Whether it is as quick as it usually is.
         probed: Somebody asks it regularly whether it is back, so no person's request has to.
+        clock: As given; its deadlines are read from it too.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Candidate:
         self.price = price
         self.probed = False
         self.health = Health(self.policy.move_back_s, clock=clock)
-        self._clock = clock
+        self.clock = clock
         self._honours_prefill: bool | None = None
         self._probing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._rests_until = 0.0
@@ -101,7 +102,7 @@ class Candidate:
     @property
     def rest_s(self) -> float:
         """Seconds that it asked to be left alone for, or that its key is parked for; 0.0 if it is neither."""
-        return max(0.0, self._rests_until - self._clock.monotonic())
+        return max(0.0, self._rests_until - self.clock.monotonic())
 
     @property
     def healthy(self) -> bool:
@@ -178,7 +179,7 @@ class Candidate:
     def rest(self, error: AIOrchestrationError) -> None:
         """Leave it alone for as long as `error` asks, or until a person may have mended key, quota or name."""
         rest_s = min(_LONGEST_REST_S, error.retry_after_s or PARK_S.get(error.kind, 0.0))
-        self._rests_until = max(self._rests_until, self._clock.monotonic() + rest_s)
+        self._rests_until = max(self._rests_until, self.clock.monotonic() + rest_s)
 
     def count_panic(self, change: int) -> None:
         """One attempt past the breaker more or less."""

@@ -62,3 +62,63 @@ class EarlierMessages:
     turns: list[list[str]]
     forgotten: int
     damaged: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A generated key, as far as anybody knows it: the secret itself is kept nowhere.
+
+    Attributes:
+        name: Never given to another key, also after this one is revoked.
+        owner: Whose requests they are; several keys may have the same one.
+        digest: SHA-256 of the secret, in hexadecimal.
+        hint: The secret's first and last characters, by which a person recognises it.
+        models: The names that it may use; None: all.
+        requests_per_minute: At most so many in any 60 seconds; None: no limit, here and below.
+        tokens_per_day: Of prompts and answers in a day of UTC.
+        usd_per_day: What they may cost at list prices, in US dollars.
+    """
+
+    name: str
+    owner: str
+    digest: str
+    hint: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    models: tuple[str, ...] | None = None
+    requests_per_minute: int | None = None
+    tokens_per_day: int | None = None
+    usd_per_day: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Spending:
+    """What was spent in some time.
+
+    Attributes:
+        estimated_tokens: How many of the tokens are estimates of ours, since an answer was cut before it was counted.
+        cost_usd: At list prices, where one is known, in US dollars.
+        unpriced: Requests to models whose price nobody knows.
+    """
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    estimated_tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Of prompts and answers together."""
+        return self.input_tokens + self.output_tokens
+
+    def add(self, other: "Spending") -> None:
+        """Count what another one holds, too."""
+        self.requests += other.requests
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.estimated_tokens += other.estimated_tokens
+        self.cost_usd += other.cost_usd
+        self.unpriced += other.unpriced

@@ -22,11 +22,13 @@ from yaoki.store.trouble import reason_of, store_error
 from yaoki.store.writer import Writer
 
 T = TypeVar("T")
-Role = Literal["runner", "reader"]
+Role = Literal["runner", "guest", "reader"]
+"""A runner creates, migrates and writes, and is alone; a guest writes a little beside it; readers look on."""
 
 _APPLICATION_ID = 0x59414F4B  # "YAOK"
 _BUSY_TIMEOUT_S = 2.0
 _READERS = 4
+_MODES: dict[Role, str] = {"runner": "rwc", "guest": "rw", "reader": "ro"}
 _REMEDY = "Mend that, or name another place in store.url (YAOKI_STORE__URL)"
 _log = logging.getLogger(__name__)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -37,18 +39,18 @@ class Database:
 
     Attributes:
         log_id: Changes when clients can no longer trust what they saw of the log.
-        lock: Held by a runner, None for a reader.
+        lock: Held by a runner, None for anybody else.
     """
 
-    def __init__(self, path: Path, engine: Engine, readers: Engine, lock: RunnerLock | None, log_id: str) -> None:
+    def __init__(self, path: Path, engine: Engine, lock: RunnerLock | None, log_id: str, *, role: Role) -> None:
         self.path = path
         self.log_id = log_id
         self.lock = lock
         self._engine = engine
-        self._readers = readers
+        self._readers = _engine(path, "reader", pool_size=_READERS)
         self._closed = False
         self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="yaoki-reader")
-        self._writer = Writer(engine, path) if lock else None
+        self._writer = None if role == "reader" else Writer(engine, path)
 
     @property
     def trouble(self) -> SessionStoreUnavailableError | None:
@@ -90,11 +92,9 @@ class Database:
     async def aclose(self) -> None:
         """Commit what waits, note the clean end, and let the file go. More than once does no harm."""
         writer, self._writer = self._writer, None
-        if writer is not None and self.lock is not None:
-            try:
-                await writer.run(lambda connection: put_meta(connection, "clean", "1"), durable=True)
-            except SessionStoreUnavailableError as error:
-                _log.warning("The end could not be noted as a clean one: %s", error)
+        if writer is not None:
+            if self.lock is not None:
+                await _note_clean_end(writer)
             await writer.aclose()
         self._closed = True
         self._reading.shutdown(wait=False)
@@ -102,6 +102,13 @@ class Database:
         self._engine.dispose()  # last, since only a writer can put the write-ahead log into the database as it leaves
         if self.lock is not None:
             self.lock.release()
+
+
+async def _note_clean_end(writer: Writer) -> None:
+    try:
+        await writer.run(lambda connection: put_meta(connection, "clean", "1"), durable=True)
+    except SessionStoreUnavailableError as error:
+        _log.warning("The end could not be noted as a clean one: %s", error)
 
 
 async def open_database(path: Path, role: Role = "runner") -> Database:
@@ -126,11 +133,11 @@ async def open_database(path: Path, role: Role = "runner") -> Database:
             reason = reason_of(getattr(error, "orig", error), path)
             raise _refused(path, f"cannot be opened: {reason}. {_REMEDY}") from error
         undo.pop_all()
-    return Database(path, engine, _engine(path, "reader", pool_size=_READERS), lock, log_id)
+    return Database(path, engine, lock, log_id, role=role)
 
 
 def _engine(path: Path, role: Role, *, pool_size: int) -> Engine:
-    uri = f"file:{quote(str(path))}?mode={'rwc' if role == 'runner' else 'ro'}"
+    uri = f"file:{quote(str(path))}?mode={_MODES[role]}"
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
@@ -143,7 +150,7 @@ def _engine(path: Path, role: Role, *, pool_size: int) -> Engine:
         max_overflow=8,
         hide_parameters=True,  # what people wrote has no place in an error
     )
-    begin = "BEGIN IMMEDIATE" if role == "runner" else "BEGIN"
+    begin = "BEGIN" if role == "reader" else "BEGIN IMMEDIATE"
 
     def configure(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
@@ -170,7 +177,7 @@ def _prepare(engine: Engine, path: Path, role: Role) -> str:
         empty = driver.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if application_id != _APPLICATION_ID and not empty:
             raise _refused(path, "is not a Yaoki database")
-        if role == "reader":
+        if role != "runner":
             return _known_log_id(connection, path)
         driver.execute("PRAGMA journal_mode = WAL")
         driver.execute(f"PRAGMA application_id = {_APPLICATION_ID}")

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a change of a table is a new file in `migrations/versions`."""
 
 metadata = MetaData()
@@ -79,6 +79,35 @@ model_messages = Table(
     Column("n", Integer, primary_key=True),
     Column("payload", Text, nullable=False),
     Column("checksum", String, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("digest", String, nullable=False, unique=True),
+    Column("hint", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
+    Column("last_used_at", Float),
+    Column("models", Text),
+    Column("requests_per_minute", Integer),
+    Column("tokens_per_day", Integer),
+    Column("usd_per_day", Float),
+)
+
+api_key_days = Table(
+    "api_key_days",
+    metadata,
+    Column("name", String, ForeignKey("api_keys.name", ondelete="CASCADE"), primary_key=True),
+    Column("day", String, primary_key=True),
+    Column("requests", Integer, nullable=False),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("estimated_tokens", Integer, nullable=False),
+    Column("cost_usd", Float, nullable=False),
+    Column("unpriced", Integer, nullable=False),
 )
 
 

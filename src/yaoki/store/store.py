@@ -1,4 +1,4 @@
-"""The store: sessions, turns and the log of one database."""
+"""The store: sessions, turns, API keys and the log of one database."""
 
 import secrets
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
+from yaoki.store.api_key_table import ApiKeyTable
 from yaoki.store.database import Database, Role, open_database
 from yaoki.store.log import Log
 from yaoki.store.retention import Retention
@@ -24,6 +25,7 @@ class Store:
     turns: TurnTable
     log: Log
     retention: Retention
+    api_keys: ApiKeyTable
 
     @property
     def log_id(self) -> str:
@@ -53,7 +55,7 @@ async def open_store(path: Path, role: Role = "runner", *, clock: Clock = SYSTEM
 
     Args:
         path: The database file; a runner creates it, with its folder, if it is missing.
-        role: A runner writes and is alone; readers look on beside it.
+        role: A runner writes and is alone; guests, who change a row or two, and readers come beside it.
 
     Raises:
         ConfigurationSettingError: See `open_database`.
@@ -70,4 +72,5 @@ async def open_store(path: Path, role: Role = "runner", *, clock: Clock = SYSTEM
         TurnTable(database, log, now),
         log,
         Retention(database, log, now),
+        ApiKeyTable(database, now),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaoki
 
-LATER = "0002"
+LATER = "9999"
 _MIGRATION = f'''"""What a later release needs."""
 
 import sqlalchemy as sa

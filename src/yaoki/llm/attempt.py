@@ -135,6 +135,7 @@ class Attempt:
         chars: Characters received.
         silent: No sign of life came in time.
         excess: The response was ended by us, for this reason; the answer stands all the same.
+        used: What it has cost, known once it has ended; None if nothing came.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class Attempt:
         self.chars = 0
         self.silent = False
         self.excess: ModelOutputLimitError | None = None
+        self.used: Usage | None = None
         self._candidate = candidate
         self._stake = stake
         self._task = task
@@ -197,7 +199,10 @@ class Attempt:
         candidate, budget = self._candidate, self._task.budget
         deltas = candidate.upstream.stream(self._task.request, self._half)
         guard = OutputGuard(candidate.policy.max_output_tokens, shown=not self._task.hold_text)
-        async with Reader(deltas, guard, candidate.policy, budget.remaining_s, self._task.stragglers) as reader:
+        reader = Reader(
+            deltas, guard, candidate.policy, budget.remaining_s, self._task.stragglers, clock=candidate.clock
+        )
+        async with reader:
             async for delta in reader:
                 self.chars, self.wrote_s = guard.chars, reader.wrote_s
                 if self.first_token_s is None:
@@ -275,14 +280,13 @@ class Attempt:
     def _account(self) -> None:
         """Count what it used: as the provider says, else, if anything came, as we guess."""
         usage, price = self._response.usage, self._candidate.price
-        if usage is None and self.first_token_s is None:
-            return
-        counts = (
-            (self._task.about.prompt_tokens, -(-self.chars // CHARS_PER_TOKEN))
-            if usage is None
-            else (usage.input_tokens, usage.output_tokens)
-        )
-        self._task.budget.add_usage(*counts, cost_usd=price(*counts) if price else None, estimated=usage is None)
+        if usage is None:
+            if self.first_token_s is None:
+                return
+            usage = Usage(self._task.about.prompt_tokens, -(-self.chars // CHARS_PER_TOKEN), estimated=True)
+        self.used = usage
+        counts = usage.input_tokens, usage.output_tokens
+        self._task.budget.add_usage(*counts, cost_usd=price(*counts) if price else None, estimated=usage.estimated)
 
     def _rest(self) -> Iterator[Item]:
         """What was held, now that the response is proven good."""
@@ -294,8 +298,8 @@ class Attempt:
             yield Text(response.text, self._candidate.name)
         if response.finish is not None and response.finish.reason in _GOOD:
             yield from response.calls
-        if response.usage is not None:
-            yield response.usage
+        if self.used is not None and (self._half is not None or not self.used.estimated):
+            yield self.used
         if response.finish is not None:
             yield Finish(response.finish.reason, self._candidate.name)
 

@@ -95,7 +95,8 @@ class Chain:
             about: What is known of the request, without which no limit is gone beyond and nothing is left out.
 
         Yields:
-            Text in whole words, reasoning, what happened to the stream, then tool calls, usage and one `Finish`.
+            Text in whole words, reasoning, what happened to the stream, the usage of each attempt that brought
+            anything, tool calls, and one `Finish`.
 
         Raises:
             ModelAllFailedError: No candidate could answer; `facts["shown_chars"]` tells how much had been shown, and

@@ -157,7 +157,9 @@ class ChainResponse(StreamedResponse):
             case ToolCall():
                 yield self._call(item)
             case Usage():
-                self._usage = RequestUsage(input_tokens=item.input_tokens, output_tokens=item.output_tokens)
+                self._usage = self._usage + RequestUsage(
+                    input_tokens=item.input_tokens, output_tokens=item.output_tokens
+                )
             case Finish():
                 self.finish_reason = _FINISH[item.reason]
             case Restart():

@@ -53,11 +53,16 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that the provider counted for this response; `details` are its counts in its own words."""
+    """Tokens of one response, cut ones included; `details` are the provider's counts in its own words.
+
+    Attributes:
+        estimated: The provider did not count; this is a guess of ours.
+    """
 
     input_tokens: int
     output_tokens: int
     details: Any = None
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,8 @@ class Run:
         finally:
             stake.void()
             self._measure(candidate, attempt)
+        if not self._done and attempt.used is not None:
+            yield attempt.used
 
     def _finished(self, candidate: Candidate, attempt: Attempt) -> None:
         self._done = True

@@ -88,7 +88,10 @@ async def test_a_cut_answer_is_one_answer_to_the_agent_and_to_the_person() -> No
     assert response.model_name == "second"
     assert stage.text == ANSWER
     kinds = [type(item) for item in stage.heard if not isinstance(item, Text)]
-    assert kinds == [Failover, Continuation, Usage, Finish]
+    assert kinds == [Usage, Failover, Continuation, Usage, Finish]
+    cut, rest = (item for item in stage.heard if isinstance(item, Usage))
+    assert (cut.estimated, rest.estimated) == (True, False)
+    assert response.usage.output_tokens == cut.output_tokens + rest.output_tokens
 
 
 @pytest.mark.requirement("P-3")

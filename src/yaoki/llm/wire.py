@@ -26,6 +26,8 @@ _OK = 200
 _ERROR_BYTES = 65_536
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError)
 _LIMITS = ("max_completion_tokens", "max_tokens")
+_HANGS_UP = "llama.cpp"
+"""Who closes the connection after each stream and says that it keeps it: the next request would run into that."""
 
 
 class Wire:
@@ -64,11 +66,14 @@ class Wire:
         """Answer, or go on with half an answer. See `Upstream.stream`."""
         body = json.dumps(self._body(request.body, half)).encode()
         url = f"{self._base_url().rstrip('/')}/chat/completions"
-        chat, deltas = ChatStream(), WireDeltas()
+        chat, deltas = ChatStream(), WireDeltas(offered=request.offers_tools)
         try:
             async with self._open().post(url, data=body, headers=self._headers, allow_redirects=False) as response:
                 if response.status != _OK:
                     raise await _refusal(response)
+                if response.headers.get("server") == _HANGS_UP:
+                    self._headers["connection"] = "close"
+                    _keep_no_longer(response)
                 raw = b"-"
                 while raw and not chat.complete:
                     raw = await _read(response.content, chat)
@@ -112,6 +117,12 @@ class Wire:
             else:
                 body["messages"].append({"role": "user", "content": instruction(half)})
         return body
+
+
+def _keep_no_longer(response: aiohttp.ClientResponse) -> None:
+    """The connection serves this response, and none after it."""
+    if response.connection is not None and response.connection.protocol is not None:
+        response.connection.protocol.force_close()
 
 
 async def _read(content: aiohttp.StreamReader, chat: ChatStream) -> bytes:

@@ -23,6 +23,9 @@ from tests.faults.local_models import (
     text_of,
     until,
 )
+from yaoki.llm.deltas import Finish
+from yaoki.llm.local.upstream import LocalUpstream
+from yaoki.llm.wire_request import WireRequest
 
 pytestmark = pytest.mark.slow
 
@@ -129,3 +132,12 @@ async def test_what_is_logged_stays_bounded() -> None:
         assert model._process
         assert len(model._process._log) <= 40
         assert await model._process._answers(PATIENT_S)
+
+
+async def test_each_of_many_requests_over_the_lean_wire_is_answered_at_once() -> None:
+    async with running() as model:
+        upstream = LocalUpstream(model, max_output_tokens=4)
+        request = WireRequest({"messages": FRANCE})
+        answers = [[delta async for delta in upstream.stream(request, None)] for _ in range(8)]
+        await upstream.aclose()
+    assert all(isinstance(deltas[-1], Finish) for deltas in answers)

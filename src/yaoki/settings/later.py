@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 LATER_SECTIONS: Mapping[str, str] = {
-    "auth": "authentication",
     "alerts": "alerting",
     "learning": "learning",
     "recovery": "recovery by name",
@@ -13,6 +12,9 @@ LATER_SECTIONS: Mapping[str, str] = {
 
 LATER_KEYS: Mapping[tuple[str, str], str] = {
     ("store", "redis_url"): "the hot tier",
+    ("auth", "jwt"): "authentication by JWT",
+    ("auth", "origins"): "authentication of every route, and other sites with it",
+    ("auth", "hosts"): "authentication of every route, and other names with it",
     ("models", "hedge_share"): "hedging",
     ("agents", "mcp_servers"): "MCP tool servers",
 }

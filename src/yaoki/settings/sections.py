@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -88,6 +88,16 @@ class CacheSettings(Section):
         return CachePolicy(ttl_s=self.ttl_s, max_entries=self.max_entries)
 
 
+class AuthSettings(Section):
+    """Who may ask.
+
+    Attributes:
+        v1: open: whoever reaches the base URL, but a Yaoki key that is shown has to be valid; keys: only with one.
+    """
+
+    v1: Literal["open", "keys"] = "open"
+
+
 class LimitSettings(Section):
     """Bounds that keep one client, one turn or one stop from hurting the rest.
 
@@ -125,6 +135,7 @@ SINGLE: dict[str, type[Section]] = {
     "store": StoreSettings,
     "limits": LimitSettings,
     "cache": CacheSettings,
+    "auth": AuthSettings,
 }
 """Sections of plain keys; their scalars are also read from the environment."""
 

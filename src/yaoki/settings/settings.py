@@ -10,7 +10,14 @@ from yaoki.resilience.registry import Guards
 from yaoki.settings.guard_settings import BreakerSettings, BulkheadSettings, RetrySettings
 from yaoki.settings.model_settings import ModelSettings
 from yaoki.settings.problems import Problem, configuration_error, quoted
-from yaoki.settings.sections import AgentSettings, CacheSettings, LimitSettings, ServerSettings, StoreSettings
+from yaoki.settings.sections import (
+    AgentSettings,
+    AuthSettings,
+    CacheSettings,
+    LimitSettings,
+    ServerSettings,
+    StoreSettings,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +33,7 @@ class Settings:
     data_dir: Path
     server: ServerSettings
     store: StoreSettings
+    auth: AuthSettings
     limits: LimitSettings
     cache: CacheSettings
     models: Mapping[str, ModelSettings]

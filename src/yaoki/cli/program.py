@@ -4,7 +4,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from yaoki.cli import models, sessions
+from yaoki.cli import keys, models, sessions
+from yaoki.cli.chaos_options import EXAMPLES, chaos
 from yaoki.cli.globals import ConfigOption, Globals, JsonOption, globals_of
 from yaoki.cli.outcome import EXPECTED, exit_code_of, say
 
@@ -25,6 +26,8 @@ app = typer.Typer(
 )
 app.add_typer(models.app, name="models")
 app.add_typer(sessions.app, name="sessions")
+app.command(epilog=_examples(*EXAMPLES))(chaos)
+app.add_typer(keys.app, name="keys")
 
 
 def run(arguments: list[str]) -> int:

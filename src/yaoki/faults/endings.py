@@ -12,7 +12,8 @@ async def empty(reply: Reply, *, said: str = "", reasoning: str = "") -> None:
     reply.fire()
     if reasoning:
         await reply.delta({"reasoning_content": reasoning})
-    await reply.say(said)
+    if said:
+        await reply.say(said)
     await reply.finish()
     await reply.usage()
     await reply.done()

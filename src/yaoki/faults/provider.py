@@ -198,7 +198,10 @@ class ScriptedProvider:
                 self.fired[fault.name] += 1
                 self._happened.set()
 
-        await _until_sent_or_left(line, record, _play(Reply(line, chat, script, text, fire), fault))
+        try:
+            record.left = await until_sent_or_left(line, _play(Reply(line, chat, script, text, fire), fault))
+        finally:
+            record.ended_at = SYSTEM_CLOCK.monotonic()
         self._happened.set()
 
     async def _models(self, line: Line) -> None:
@@ -232,22 +235,22 @@ async def _play(reply: Reply, fault: Fault) -> None:
         await cut_document(reply)
 
 
-async def _until_sent_or_left(line: Line, record: Recorded, play: Coroutine[Any, Any, None]) -> None:
-    """Play until it is over or the client has gone, whichever comes first."""
+async def until_sent_or_left(line: Line, play: Coroutine[Any, Any, None]) -> bool:
+    """Play until it is over or the client has gone, whichever comes first; returns whether the client left."""
     playing, leaving = asyncio.create_task(play), asyncio.create_task(line.until_left())
     try:
         await asyncio.wait({playing, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        record.left = not playing.done()
+        left = not playing.done()
     finally:
-        record.ended_at = SYSTEM_CLOCK.monotonic()
         for task in (playing, leaving):
             task.cancel()
         await asyncio.wait({playing, leaving})
-    if record.left:
+    if left:
         line.close()
-        return
+        return True
     try:
         playing.result()
     except ConnectionError:
-        record.left = True
         line.close()
+        return True
+    return False

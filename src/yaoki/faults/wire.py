@@ -26,6 +26,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    query: str = ""
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object; empty if it is anything else."""
@@ -65,7 +66,9 @@ class Line:
         self._early = b""
         first, *lines = head.decode("latin-1").split("\r\n")
         method, _, rest = first.partition(" ")
-        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers = {
+            name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)
+        }
         size = headers.get("content-length", "0")
         if len(head) > _MAX_HEAD or not size.isdecimal() or int(size) > _MAX_BODY:
             return None
@@ -73,8 +76,8 @@ class Line:
             body = await self._reader.readexactly(int(size))
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
-        path = urlsplit(rest.partition(" ")[0]).path
-        return Request(method=method, path=path, headers=headers, body=body)
+        target = urlsplit(rest.partition(" ")[0])
+        return Request(method=method, path=target.path, headers=headers, body=body, query=target.query)
 
     async def until_left(self) -> None:
         """Return when the client has closed its side. A byte of a next request is kept for `read_request`."""

@@ -1,0 +1,257 @@
+"""What a command made of its answers, judged by what it printed and how it ended.
+
+The measure is a healthy run of the same command: which of the answers it showed, and what it printed beside them.
+White space counts for nothing, so that a terminal's line breaks do not either; colours are taken off; of JSON lines the
+strings are read. Only text is judged.
+"""
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, cast
+
+from yaoki.cli.chaos_command import Ran
+from yaoki.errors import ConfigurationSettingError
+from yaoki.faults.chaos_proxy import Passage
+
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_AGAIN_AND_AGAIN = re.compile(r"(.{4,60}?)\1{5,}")
+_SLACK_CHARS = 16
+"""What a run may print more than the healthy one beside the answer, such as a longer time taken."""
+_GRAM_CHARS = 24
+_FEWEST_CHARS = 8
+_BEGUN_CHARS = 12
+
+
+class Verdict(StrEnum):
+    """What became of a run."""
+
+    WHOLE = "whole"
+    TOLD = "told"
+    CUT = "cut"
+    REPEATED = "repeated"
+    HUNG = "hung"
+    LOST = "lost"
+    OTHER = "other"
+    NOT_FIRED = "not fired"
+
+
+BAD = (Verdict.CUT, Verdict.REPEATED, Verdict.HUNG, Verdict.LOST)
+"""What a person at the other end would be wronged by."""
+
+MEANINGS = {
+    Verdict.WHOLE: "the whole answer, and success",
+    Verdict.TOLD: "no success claimed: it failed, or said so",
+    Verdict.CUT: "a part of the answer, called success",
+    Verdict.REPEATED: "a stretch of the answer shown twice, called success",
+    Verdict.HUNG: "no end within the time it had",
+    Verdict.LOST: "nothing of the answer, called success",
+    Verdict.OTHER: "success with words that the upstream never said: look yourself",
+    Verdict.NOT_FIRED: "the fault never reached the command: nothing is known",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One verdict, with its reason in words, and how much of the answers' text was shown (without white space)."""
+
+    verdict: Verdict
+    why: str
+    shown_chars: int = 0
+    of_chars: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """What the healthy run showed.
+
+    Attributes:
+        view: How text is read from an output.
+        output: The healthy run's own.
+        answers: The answers that it showed whole, each once.
+    """
+
+    view: Callable[[str], str]
+    output: str
+    answers: tuple[str, ...]
+
+    @property
+    def beside(self) -> int:
+        """Characters printed beside the answers."""
+        return max(0, len(self.output) - sum(map(len, self.answers)))
+
+
+def measure(healthy: Ran, passage: Passage, told: re.Pattern[str] | None = None) -> Measure:
+    """The measure that a healthy run gives.
+
+    Raises:
+        ConfigurationSettingError: It gives none: something is wrong before any fault.
+    """
+    if not passage.asked:
+        raise ConfigurationSettingError(
+            "The command asked the proxy for nothing. It must read OPENAI_BASE_URL, or take {base_url} as an argument; "
+            "with --client-base-url, whatever answers there must have --port's address as its own base URL."
+        )
+    if passage.troubles:
+        raise ConfigurationSettingError(f"The upstream gave no whole answer without any fault: {passage.troubles[0]}.")
+    if healthy.exit_code != 0:
+        how = "did not end in time" if healthy.exit_code is None else f"ended with exit code {healthy.exit_code}"
+        raise ConfigurationSettingError(f"Without any fault the command {how}: {_last_words(healthy)}")
+    if told is not None and told.search(_both(healthy)):
+        raise ConfigurationSettingError("--told-pattern matches what the command prints without any fault.")
+    for view in (plain, strings_of_json):
+        output = view(healthy.stdout)
+        answers = tuple(dict.fromkeys(text for text in map(plain, passage.whole) if text and text in output))
+        if answers:
+            return Measure(view=view, output=output, answers=answers)
+    raise ConfigurationSettingError(
+        "Without any fault the command prints no answer as it came: its standard output is what is judged. "
+        f"It printed: {healthy.stdout.strip()[:200]!r}"
+    )
+
+
+def judge(measured: Measure, ran: Ran, passage: Passage, told: re.Pattern[str] | None = None) -> Judgement:
+    """The verdict on one run."""
+    output = measured.view(ran.stdout)
+    shown, of = sum(_shown(answer, output) for answer in measured.answers), sum(map(len, measured.answers))
+    verdict, why = _without_success(ran, passage, told) or _of_success(measured, output, passage)
+    return Judgement(verdict, why, of if verdict is Verdict.WHOLE else shown, of)
+
+
+def _without_success(ran: Ran, passage: Passage, told: re.Pattern[str] | None) -> tuple[Verdict, str] | None:
+    """The verdict on a run that does not claim to have succeeded, or that was never hit."""
+    if not passage.fired:
+        return Verdict.NOT_FIRED, "the command did not ask, or not for what this fault can hit"
+    if ran.exit_code is None:
+        return Verdict.HUNG, f"killed after {ran.took_s:g} s"
+    if ran.exit_code != 0:
+        return Verdict.TOLD, f"exit code {ran.exit_code}"
+    if told is not None and (said := told.search(_both(ran))):
+        return Verdict.TOLD, f"it said {said[0]!r}"
+    return None
+
+
+def _of_success(measured: Measure, output: str, passage: Passage) -> tuple[Verdict, str]:
+    """The verdict on a run that says that it has succeeded."""
+    given = tuple(dict.fromkeys(text for text in map(plain, passage.whole) if text))
+    hurt = tuple(dict.fromkeys(text for text in map(plain, passage.hurt) if text))
+    if stretch := _repeated(measured, output, (*measured.answers, *given, *hurt)):
+        return Verdict.REPEATED, f"twice: {stretch!r}"
+    whole = [text for text in dict.fromkeys((*measured.answers, *given)) if text in output]
+    if begun := _begun_twice(output, hurt, whole):
+        return Verdict.REPEATED, f"a new answer after the beginning of another: {begun!r}"
+    if len(whole) >= len(measured.answers):
+        return Verdict.WHOLE, ""
+    return _not_whole(measured, output)
+
+
+def _not_whole(measured: Measure, output: str) -> tuple[Verdict, str]:
+    shown = sum(_shown(answer, output) for answer in measured.answers)
+    of = sum(map(len, measured.answers))
+    if len(output) - shown > measured.beside + _SLACK_CHARS:
+        return Verdict.OTHER, f"{len(output) - shown - measured.beside} characters that the upstream never said"
+    if shown:
+        return Verdict.CUT, f"exit code 0 with {shown} of {of} characters"
+    return Verdict.LOST, "exit code 0, and nothing of the answer"
+
+
+# --------------------------------------------------------------------------------------------------------------- text
+
+
+def plain(text: str) -> str:
+    """`text` as it is compared: without colours and white space, its characters in one spelling."""
+    return "".join(unicodedata.normalize("NFC", _COLOUR.sub("", text)).split())
+
+
+def strings_of_json(text: str) -> str:
+    """The same of all strings in its JSON lines, or in the JSON that it is as a whole."""
+    try:
+        return plain("".join(_strings(json.loads(text))))
+    except ValueError:
+        return plain("".join("".join(_strings_of_line(line)) for line in text.splitlines()))
+
+
+def _strings_of_line(line: str) -> Iterator[str]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return iter((line,))
+    return _strings(value)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in cast("dict[str, Any]", value).values():
+            yield from _strings(one)
+    elif isinstance(value, list):
+        for one in cast("list[Any]", value):
+            yield from _strings(one)
+
+
+def _shown(answer: str, output: str) -> int:
+    """How many characters of the answer are in the output: all, or the longest beginning and the longest end."""
+    if answer in output:
+        return len(answer)
+    begin = _longest(lambda size: answer[:size] in output, len(answer))
+    end = _longest(lambda size: answer[len(answer) - size :] in output, len(answer) - begin)
+    fewest = min(_FEWEST_CHARS, len(answer) // 2)
+    return sum(part for part in (begin, end) if part >= fewest)
+
+
+def _longest(there: Callable[[int], bool], most: int) -> int:
+    """The largest size, up to `most`, for which `there` holds, as it then does for every smaller one."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if there(middle) else (low, middle - 1)
+    return low
+
+
+def _repeated(measured: Measure, output: str, texts: Sequence[str]) -> str:
+    """A stretch that is in the output more often than in the healthy one and in any of the texts; empty if none is."""
+    for text in texts:
+        size = min(_GRAM_CHARS, max(_FEWEST_CHARS, len(text) // 4))
+        wanted = set(_grams(text, size))
+        seen = Counter(gram for gram in _grams(output, size) if gram in wanted)
+        often = [gram for gram, count in seen.items() if count > 1]
+        for gram in often:
+            if seen[gram] > max(_count(gram, measured.output), *(_count(gram, one) for one in texts)):
+                return gram
+    again = _AGAIN_AND_AGAIN.search(output)
+    return again[1] if again and not _AGAIN_AND_AGAIN.search(measured.output) else ""
+
+
+def _begun_twice(output: str, hurt: Sequence[str], whole: Sequence[str]) -> str:
+    """The beginning of an answer that was hit and left standing before a whole one of other words."""
+    for text in hurt:
+        if text in output or not whole:
+            continue
+        begun = _longest(lambda size, text=text: text[:size] in output, len(text))
+        alike = max(_longest(lambda size, text=text, one=one: one.startswith(text[:size]), len(text)) for one in whole)
+        if begun >= _BEGUN_CHARS and begun > alike:
+            return text[:begun][:60]
+    return ""
+
+
+def _grams(text: str, size: int) -> Iterator[str]:
+    return (text[start : start + size] for start in range(len(text) - size + 1))
+
+
+def _count(gram: str, text: str) -> int:
+    """How often it is in the text, overlaps included."""
+    return sum(1 for start in range(len(text) - len(gram) + 1) if text.startswith(gram, start))
+
+
+def _both(ran: Ran) -> str:
+    return f"{ran.stdout}\n{ran.stderr}"
+
+
+def _last_words(ran: Ran) -> str:
+    said = (ran.stderr.strip() or ran.stdout.strip() or "it said nothing").splitlines()
+    return said[-1][:300]

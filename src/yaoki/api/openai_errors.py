@@ -10,6 +10,8 @@ _TYPES = {
     404: "not_found_error",
     429: "rate_limit_error",
 }
+_CODES = {"model.context_overflow": "context_length_exceeded"}
+"""Kinds by OpenAI's own codes, where programs look for them."""
 
 
 def error_document(problem: dict[str, Any]) -> dict[str, Any]:
@@ -19,12 +21,12 @@ def error_document(problem: dict[str, Any]) -> dict[str, Any]:
         >>> error_document({"status": 404, "detail": "None.", "kind": "model.not_found", "remedy": "Ask."})
         {'error': {'message': 'None. Ask.', 'type': 'not_found_error', 'param': None, 'code': 'model.not_found'}}
     """
-    status = problem["status"]
+    status, kind = problem["status"], problem.get("kind")
     error: dict[str, Any] = {
         "message": " ".join(filter(None, (problem["detail"], problem.get("remedy")))),
         "type": _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error"),
         "param": problem.get("field"),
-        "code": problem.get("kind"),
+        "code": problem.get("code") or _CODES.get(str(problem.get("reason", kind)), kind),
     }
     for name in ("retry_after_s", "attempts", "shown_chars"):
         if name in problem:

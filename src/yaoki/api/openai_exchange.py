@@ -12,9 +12,11 @@ from random import Random
 from starlette.types import Receive, Scope, Send
 
 from yaoki.api.bundle import Bundle
+from yaoki.api.openai_earlier import EarlierAnswers
 from yaoki.api.openai_errors import error_document
-from yaoki.api.openai_frames import KEEP_ALIVE, Chunks, Told, document, event
+from yaoki.api.openai_frames import KEEP_ALIVE, Chunks, document, event
 from yaoki.api.openai_request import Asked
+from yaoki.api.openai_told import Told
 from yaoki.api.problems import problem_document
 from yaoki.api.pulse import Pulse
 from yaoki.api.wire import send_patiently, wire_of
@@ -22,6 +24,7 @@ from yaoki.api.wiring import Services
 from yaoki.errors import (
     AIOrchestrationError,
     CommunicationSlowConsumerError,
+    ModelAllFailedError,
     ModelTruncatedError,
     ResourceOverloadedError,
 )
@@ -41,15 +44,27 @@ class Exchange:
 
     Args:
         items: What the chain says; closed with the exchange, which ends whatever request is under way.
+        told: Takes down what the chain says.
+        earlier: Answers that may stand in when no model can give one.
     """
 
-    def __init__(self, services: Services, asked: Asked, items: AsyncGenerator[Item, None], rng: Random) -> None:
+    def __init__(
+        self,
+        services: Services,
+        asked: Asked,
+        items: AsyncGenerator[Item, None],
+        told: Told,
+        earlier: EarlierAnswers,
+        *,
+        rng: Random,
+    ) -> None:
         self._services = services
         self._asked = asked
         self._items = items
+        self._told = told
+        self._earlier = earlier
         self._id = f"chatcmpl-{rng.getrandbits(96):024x}"
         self._created = int(services.clock.utcnow().timestamp())
-        self._told = Told()
         self._begun = False
         self._answering = True
         self._silent = 0
@@ -66,6 +81,7 @@ class Exchange:
         try:
             async with aclosing(self._items):
                 await self._unless(leaving)
+            self._earlier.keep(self._told)
         except CommunicationSlowConsumerError:
             self._wire.abort()
             await leaving
@@ -99,8 +115,11 @@ class Exchange:
             self._answering = False
 
     async def _whole(self) -> None:
-        async for item in self._items:
-            self._told.take(item)
+        try:
+            async for item in self._items:
+                self._told.take(item)
+        except ModelAllFailedError as failed:
+            self._use_earlier(failed)
         body = document(self._asked, self._id, self._created, self._told)
         size = (b"content-length", b"%d" % len(body))
         await self._begin([(b"content-type", b"application/json"), size, *self._told.headers()])
@@ -114,6 +133,10 @@ class Exchange:
         ):
             try:
                 await self._send_items(chunks, pulse, bundle)
+            except ModelAllFailedError as failed:
+                if self._told.text:
+                    raise
+                await bundle.put(chunks.text(self._use_earlier(failed)))
             finally:
                 self._unsent = await bundle.rest()
         await self._write(self._unsent + chunks.ending(self._told), last=True)
@@ -134,6 +157,14 @@ class Exchange:
                     )
                 case _:
                     pass
+
+    def _use_earlier(self, failed: ModelAllFailedError) -> str:
+        """The words that were said to the same request before; raises `failed` if there are none."""
+        earlier = self._earlier.find(failed)
+        if earlier is None:
+            raise failed
+        self._told.take_cached(earlier)
+        return earlier.text
 
     async def _keep_alive(self) -> None:
         self._silent += 1

@@ -5,7 +5,7 @@ It keeps nothing: no session, no history. What it gives to any OpenAI client is 
 
 import asyncio
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from random import Random
 
@@ -13,12 +13,17 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from yaoki.api.api_keys import ApiKeys
+from yaoki.api.callers import Budgets, Caller
 from yaoki.api.guards import AccessGuard, BodyGuard, SecurityHeaders
+from yaoki.api.openai_earlier import EarlierAnswers
 from yaoki.api.openai_errors import PREFIX
 from yaoki.api.openai_exchange import Exchange
 from yaoki.api.openai_frames import model_card, models_document
 from yaoki.api.openai_refusals import callers_refusal
-from yaoki.api.openai_request import asked_of
+from yaoki.api.openai_request import Asked, asked_of
+from yaoki.api.openai_told import Told
+from yaoki.api.openai_wishes import Wishes, wishes_of
 from yaoki.api.problems import problem_response
 from yaoki.api.wiring import Services
 from yaoki.errors import (
@@ -28,13 +33,12 @@ from yaoki.errors import (
     ModelAllFailedError,
     ResourceOverloadedError,
 )
-from yaoki.llm.budget import TurnBudget
+from yaoki.llm.answer_cache import AnswerCache
 from yaoki.llm.chain import Chain
 from yaoki.llm.wire_request import WireRequest
 
 _MODELS = f"{PREFIX}models"
 _CHAT = f"{PREFIX}chat/completions"
-_OWNER = "local"
 
 
 class OpenAIFace:
@@ -42,8 +46,10 @@ class OpenAIFace:
 
     Args:
         services: The application's.
+        keys: Who may ask.
         chains: By the name of the model that stands first in each.
         budget: What one answer may spend.
+        answers: Those that were given before.
         rng: Makes the answers' ids.
 
     Attributes:
@@ -51,11 +57,20 @@ class OpenAIFace:
     """
 
     def __init__(
-        self, services: Services, chains: Mapping[str, Chain], budget: Callable[[], TurnBudget], rng: Random
+        self,
+        services: Services,
+        keys: ApiKeys,
+        chains: Mapping[str, Chain],
+        budget: Budgets,
+        answers: AnswerCache,
+        *,
+        rng: Random,
     ) -> None:
         self._services = services
+        self._keys = keys
         self._chains = chains
         self._budget = budget
+        self._answers = answers
         self._rng = rng
         self._created = int(services.clock.utcnow().timestamp())
         self._answering = 0
@@ -65,12 +80,13 @@ class OpenAIFace:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         try:
+            caller = self._keys.caller(scope)
             match scope["method"], scope["path"]:
                 case "POST", path if path == _CHAT:
-                    await self._chat(scope, receive, send)
+                    await self._chat(caller, scope, receive, send)
                 case "GET" | "HEAD", path if path.startswith(_MODELS):
-                    response = Response(self._listed(path.removeprefix(_MODELS)), media_type="application/json")
-                    await response(scope, receive, send)
+                    body = self._listed(path.removeprefix(_MODELS), caller.chains(self._chains))
+                    await Response(body, media_type="application/json")(scope, receive, send)
                 case method, path:
                     raise CommunicationProtocolError(
                         f"There is no route {method} {path}.",
@@ -80,16 +96,26 @@ class OpenAIFace:
         except AIOrchestrationError as error:
             await problem_response(error, scope)(scope, receive, send)
 
-    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = asked_of((await receive()).get("body", b""), self._chains)
+    async def _chat(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = asked_of((await receive()).get("body", b""), caller.chains(self._chains))
         if self._services.orchestrator.draining:
             raise ResourceOverloadedError("The server stops.", retry_after_s=self._services.policy.retry_after_s)
-        with self._services.admission.stream("v1", _OWNER), self._counted():
-            items = self._chains[asked.model].stream(WireRequest(asked.body), self._budget(), hold_text=asked.held)
+        with self._services.admission.stream("v1", caller.owner), self._counted():
             try:
-                await Exchange(self._services, asked, items, self._rng).serve(scope, receive, send)
+                with self._exchange(asked, caller, wishes_of(scope["headers"])) as exchange:
+                    await exchange.serve(scope, receive, send)
             except ModelAllFailedError as failed:
                 raise callers_refusal(failed) or failed from failed.__cause__
+
+    @contextmanager
+    def _exchange(self, asked: Asked, caller: Caller, wishes: Wishes) -> Generator[Exchange]:
+        """What answers; the caller pays for it in the end."""
+        chain, request = self._chains[asked.model], WireRequest(asked.body)
+        about = request.about(shorten=wishes.shortened)
+        with caller.answering(request, chain, about.prompt_tokens, self._budget) as budget:
+            items = chain.stream(request, budget, hold_text=asked.held, about=about)
+            earlier = EarlierAnswers(cache=self._answers, owner=caller.owner, chain=chain, asked=asked, wishes=wishes)
+            yield Exchange(self._services, asked, items, Told(budget), earlier, rng=self._rng)
 
     @contextmanager
     def _counted(self) -> Generator[None]:
@@ -102,12 +128,12 @@ class OpenAIFace:
             if not self._answering:
                 self.quiet.set()
 
-    def _listed(self, rest: str) -> bytes:
-        """All models, or the one that the rest of the path names."""
+    def _listed(self, rest: str, chains: Mapping[str, Chain]) -> bytes:
+        """All models that the caller may use, or the one that the rest of the path names."""
         name = rest.removeprefix("/")
         if not name:
-            return models_document(self._chains, self._created)
-        if name not in self._chains:
+            return models_document(chains, self._created)
+        if name not in chains:
             raise ConfigurationUnknownModelError(
                 f"There is no model {name[:100]!r}.", field="model", remedy=f"GET {_MODELS} lists the names."
             )
@@ -121,6 +147,8 @@ class OpenAIFront:
         app: As `create_app` built it.
         chains: By the name of the model that stands first in each.
         budget: What one answer may spend.
+        keys: Who may ask.
+        answers: Those that were given before; None: a cache of its own.
         rng: Makes the answers' ids.
     """
 
@@ -128,14 +156,18 @@ class OpenAIFront:
         self,
         app: FastAPI,
         chains: Mapping[str, Chain],
-        budget: Callable[[], TurnBudget],
+        budget: Budgets,
         *,
+        keys: ApiKeys,
+        answers: AnswerCache | None = None,
         rng: Random | None = None,
     ) -> None:
         services: Services = app.state.services
         policy = services.policy
         self._app = app
-        self._face = OpenAIFace(services, chains, budget, rng or Random())  # noqa: S311 - ids, no secrets
+        rng = rng or Random()  # noqa: S311 - ids, no secrets
+        answers = AnswerCache() if answers is None else answers
+        self._face = OpenAIFace(services, keys, chains, budget, answers, rng=rng)
         self._guarded = SecurityHeaders(AccessGuard(BodyGuard(self._face, policy), policy))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,117 +2,16 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, cast
-from urllib.parse import quote
+from typing import Any
 
 from yaoki.api.openai_request import Asked
-from yaoki.llm.deltas import (
-    Continuation,
-    Failover,
-    Finish,
-    FinishReason,
-    Item,
-    Reasoning,
-    Restart,
-    Text,
-    ToolCall,
-    Usage,
-)
+from yaoki.api.openai_told import Told, mapping
+from yaoki.llm.deltas import Reasoning, ToolCall
 
 KEEP_ALIVE = b": waiting for a model\n\n"
 DONE = b"data: [DONE]\n\n"
 _REFUSAL = "refusal"
-_HEADER_SAFE = " !#$&'()*+,/:;=?@[]~"
 _encode = json.dumps  # ASCII: a lone surrogate, which a model may write, has no UTF-8
-
-
-@dataclass(slots=True)
-class Told:
-    """What the chain has said about one answer.
-
-    Attributes:
-        text: What stands, all attempts together.
-        beside: What came beside the text, by the field it came in.
-        models: Who wrote the answer, in order.
-    """
-
-    text: list[str] = field(default_factory=list[str])
-    beside: dict[str, str] = field(default_factory=dict[str, str])
-    calls: list[ToolCall] = field(default_factory=list[ToolCall])
-    models: list[str] = field(default_factory=list[str])
-    failovers: list[Failover] = field(default_factory=list[Failover])
-    continued: int = 0
-    restarted: int = 0
-    usage: Usage | None = None
-    finish: FinishReason | None = None
-
-    def take(self, item: Item) -> None:
-        """Take an item of the chain."""
-        match item:
-            case Text():
-                self.text.append(item.text)
-                self._wrote(item.model)
-            case Reasoning():
-                name = item.details if isinstance(item.details, str) else "reasoning_content"
-                self.beside[name] = self.beside.get(name, "") + item.text
-            case ToolCall():
-                self.calls.append(item)
-            case Usage():
-                self.usage = item
-            case Finish():
-                self.finish = item.reason
-                self._wrote(item.model)
-            case Failover():
-                self.failovers.append(item)
-                self.beside.clear()
-            case Continuation():
-                self.continued += 1
-            case Restart():
-                self.restarted += 1
-                self.text.clear()
-                self.models.clear()
-            case _:
-                pass
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """What is known so far, as headers."""
-        models = ", ".join(quote(name, safe=_HEADER_SAFE) for name in self.models).encode()
-        return [
-            *([(b"x-yaoki-model", models)] if models else ()),
-            (b"x-yaoki-failovers", b"%d" % len(self.failovers)),
-            (b"x-yaoki-continued", b"%d" % self.continued),
-            (b"x-yaoki-cached", b"false"),
-        ]
-
-    def story(self) -> dict[str, Any]:
-        """The same for the last chunk, and for a whole answer's body."""
-        return {
-            "models": self.models,
-            "failovers": [
-                {"from": one.from_model, "to": one.to_model, "kind": one.kind, "at_char": one.at_char}
-                for one in self.failovers
-            ],
-            "continued": self.continued,
-            "restarted": self.restarted,
-            "cached": False,
-        }
-
-    def counts(self) -> dict[str, Any] | None:
-        """Token counts in OpenAI's words; those of the last model where several wrote."""
-        if self.usage is None:
-            return None
-        own = _mapping(self.usage.details)
-        asked, said = self.usage.input_tokens, self.usage.output_tokens
-        return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said, **own}
-
-    def reason(self) -> str | None:
-        """The finish reason, as OpenAI would give it."""
-        return "tool_calls" if self.calls and self.finish == "stop" else self.finish
-
-    def _wrote(self, model: str) -> None:
-        if model and (not self.models or self.models[-1] != model):
-            self.models.append(model)
 
 
 def document(asked: Asked, answer_id: str, created: int, told: Told) -> bytes:
@@ -185,12 +84,8 @@ def event(body: object) -> bytes:
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
-    details = _mapping(call.details)
+    details = mapping(call.details)
     if details.get("type") == "custom":
         return {**details, "id": call.call_id, "custom": {"name": call.name, "input": call.arguments}}
     own = {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
     return {**details, **own}
-
-
-def _mapping(details: object) -> dict[str, Any]:
-    return cast("dict[str, Any]", details) if isinstance(details, dict) else {}

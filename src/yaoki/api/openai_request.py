@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from yaoki.errors import ConfigurationUnknownModelError, SecurityInputRejectedError
+from yaoki.llm.wire_request import LIMITS
 
 _JSON_FORMATS = ("json_schema", "json_object")
 _REFUSED = {
@@ -15,7 +16,6 @@ _REFUSED = {
     "functions": "Send tools instead.",
     "function_call": "Send tool_choice instead.",
 }
-_COUNTS = ("max_tokens", "max_completion_tokens")
 _SHAPES: dict[str, tuple[type, str]] = {
     "stream": (bool, "true or false"),
     "stream_options": (dict, "an object"),
@@ -35,6 +35,7 @@ class Asked:
         streamed: The answer is wanted as events.
         wants_usage: The events are to end with token counts.
         held: Nothing may be shown before the answer is whole: it has to parse.
+        size: Bytes of the body.
     """
 
     body: dict[str, Any]
@@ -42,6 +43,7 @@ class Asked:
     streamed: bool
     wants_usage: bool
     held: bool
+    size: int
 
 
 def asked_of(raw: bytes, models: Collection[str]) -> Asked:
@@ -78,6 +80,7 @@ def asked_of(raw: bytes, models: Collection[str]) -> Asked:
         streamed=bool(body.get("stream")),
         wants_usage=bool(options.get("include_usage")),
         held=form.get("type") in _JSON_FORMATS,
+        size=len(raw),
     )
 
 
@@ -100,7 +103,7 @@ def _check_rest(body: dict[str, Any]) -> None:
     for name, (kind, what) in _SHAPES.items():
         if not isinstance(body.get(name), kind | None):
             raise _rejected(name, f"is not {what}", f"Send {what}, or leave it out.")
-    for name in _COUNTS:
+    for name in LIMITS:
         count = body.get(name)
         if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
             raise _rejected(name, "is not a whole number above 0", "Send a number of tokens, or leave it out.")

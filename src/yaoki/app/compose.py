@@ -39,12 +39,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """Everything of one running instance. Agents and the base URL share the `chains`, named by their first models."""
+    """Everything of one running instance.
+
+    Agents and the base URL share the `chains`, named by their first models, and the cache of `answers`.
+    """
 
     settings: Settings
     store: Store
     models: Mapping[str, "LocalModel"]
     chains: Mapping[str, Chain]
+    answers: AnswerCache
     runner: LocalRunner
     orchestrator: Orchestrator
     metrics: Metrics
@@ -107,7 +111,7 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         taken_up = await runner.start()
         if taken_up:
             _log.info("Going on with what an earlier run left open in %d sessions.", taken_up)
-        yield Application(settings, store, models, chains, runner, orchestrator, metrics)
+        yield Application(settings, store, models, chains, answers, runner, orchestrator, metrics)
 
 
 def _local(name: str, settings: Settings, notices: Notices) -> "LocalModel":
@@ -172,7 +176,7 @@ def _chain(name: str, settings: Settings, candidates: Mapping[str, Candidate], n
     model = settings.models[name]
     return Chain(
         [candidates[model] for model in settings.chain_of(name)],
-        policy=ChainPolicy(on_output_limit=model.on_output_limit),
+        policy=ChainPolicy(on_output_limit=model.on_output_limit, on_overflow=model.on_overflow),
         on_filter=candidates.get(model.on_filter),
         notices=notices,
     )

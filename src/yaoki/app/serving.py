@@ -21,6 +21,7 @@ from typing import Self
 import uvicorn
 
 import yaoki.api
+from yaoki.api.api_keys import ApiKeys
 from yaoki.api.app import create_app
 from yaoki.api.openai_face import OpenAIFront
 from yaoki.api.policy import ApiPolicy
@@ -95,7 +96,7 @@ async def _hosting(settings: Settings) -> AsyncGenerator[_Host, None]:
         _log.info("The system lets this process open %d files: so many streams at most (ulimit -n).", descriptors)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="yaoki-lookup"))
     with _bound(settings.server) as listener:
-        async with composed(settings) as application:
+        async with composed(settings) as application, _keys(application) as keys:
             app = create_app(
                 application.orchestrator,
                 _policy(settings),
@@ -105,7 +106,9 @@ async def _hosting(settings: Settings) -> AsyncGenerator[_Host, None]:
             application.metrics.show(
                 "yaoki_clients_connected", "Clients that hold a stream.", "channel", app.state.streams
             )
-            front = OpenAIFront(app, application.chains, partial(_budget, settings))
+            front = OpenAIFront(
+                app, application.chains, partial(_budget, settings), keys=keys, answers=application.answers
+            )
             server = _Server(server_config(front, _policy(settings), host="", port=0, drain_s=_LINGER_S))
             host, port = listener.getsockname()[:2]
             address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -122,9 +125,25 @@ async def _hosting(settings: Settings) -> AsyncGenerator[_Host, None]:
                 await serving
 
 
-def _budget(settings: Settings) -> TurnBudget:
-    """What one answer of the base URL may spend: as much as a turn."""
-    return TurnBudget(settings.limits.turn_deadline_s, settings.limits.turn_attempts)
+@asynccontextmanager
+async def _keys(application: Application) -> AsyncGenerator[ApiKeys, None]:
+    """Who may ask at the base URL; what they have spent is written down in the end."""
+    keys = ApiKeys(application.store.api_keys, required=application.settings.auth.v1 == "keys")
+    for name, (text, counts) in keys.ledger.figures().items():
+        application.metrics.show(name, text, "key", counts)
+    async with keys.kept():
+        yield keys
+
+
+def _budget(settings: Settings, *, max_tokens: int | None, max_cost_usd: float | None) -> TurnBudget:
+    """What one answer of the base URL may spend: as much as a turn, and what its caller has left."""
+    limits = settings.limits
+    return TurnBudget(
+        limits.turn_deadline_s,
+        limits.turn_attempts,
+        max_tokens=min((some for some in (limits.turn_tokens, max_tokens) if some), default=None),
+        max_cost_usd=min((some for some in (limits.turn_usd, max_cost_usd) if some), default=None),
+    )
 
 
 def _policy(settings: Settings) -> ApiPolicy:

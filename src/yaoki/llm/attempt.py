@@ -20,6 +20,7 @@ from yaoki.errors import (
 )
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.candidates import Candidate, Stake
+from yaoki.llm.continuing import CHARS_PER_TOKEN
 from yaoki.llm.deltas import (
     Continuation,
     Delta,
@@ -40,9 +41,6 @@ from yaoki.llm.word_gate import WordGate
 _GOOD = ("stop", "tool_calls")
 """Ends after which a tool call may be believed to be whole."""
 _WIDEST_GAP = 40
-CHARS_PER_TOKEN = 4
-"""About what a token holds, where nobody has counted."""
-
 Shrink = Callable[[], tuple[Any, int] | None]
 """Gives a shorter request and how many turns it leaves out; None once nothing can be left out."""
 
@@ -229,6 +227,8 @@ class Attempt:
             case Reasoning():
                 yield delta
             case ToolCallPiece():
+                if not response.calling:
+                    yield from self._end_text()
                 response.calling = True
             case ToolCall():
                 response.calls.append(delta)
@@ -243,6 +243,20 @@ class Attempt:
             if self._seam.decided:
                 yield from self._joined()
         text = self._gate.feed(text)
+        if self._task.hold_text:
+            self._response.text += text
+        elif text:
+            self._answer.shown += text
+            self._answer.whole = self._gate.whole
+            yield Text(text, self._candidate.name)
+
+    def _end_text(self) -> Iterator[Item]:
+        """A tool call begins, so the text before it is whole, and whoever has to make the call again need not say it."""
+        text = ""
+        if self._seam is not None:
+            text = self._gate.feed(self._seam.flush(calls=True))
+            yield from self._joined()
+        text += self._gate.end_word()
         if self._task.hold_text:
             self._response.text += text
         elif text:

@@ -12,7 +12,7 @@ Framework-free: it knows deltas, upstreams and our errors.
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from yaoki.llm.attempt import About, Answer, Task
@@ -36,9 +36,12 @@ class ChainPolicy:
     Attributes:
         on_output_limit: say: an answer at its output limit ends there, and says so; continue: it goes on, at most
             `MAX_CONTINUATIONS` times and within the turn's budget.
+        on_overflow: compact: where no window holds a conversation, its oldest turns are left out, which is said; say:
+            nobody can answer it, and that is said.
     """
 
     on_output_limit: Literal["say", "continue"] = "say"
+    on_overflow: Literal["compact", "say"] = "compact"
 
 
 class Chain:
@@ -65,9 +68,10 @@ class Chain:
         self.candidates = tuple(candidates)
         self.stragglers = Stragglers()
         self._reading = ReadingAlong()
+        self._policy = policy or ChainPolicy()
         self._parts = ChainParts(
             candidates=self.candidates,
-            on_output_limit=(policy or ChainPolicy()).on_output_limit,
+            on_output_limit=self._policy.on_output_limit,
             on_filter=on_filter,
             rng=rng or random.Random(),  # noqa: S311 - jitter and ids, no secrets
             notices=notices or Notices(),
@@ -103,12 +107,15 @@ class Chain:
                 `facts["attempts"]` who failed of what.
             AgentTurnBudgetSpentError: The budget ended before anything was tried.
         """
+        about = about or About()
+        if self._policy.on_overflow == "say":
+            about = replace(about, shrink=None)
         task = Task(
             request=request,
             budget=budget,
             hold_text=hold_text,
             stragglers=self.stragglers,
-            about=about or About(),
+            about=about,
             elsewhere=self._parts.on_filter is not None,
         )
         return Run(self._parts, task, Answer(shown=resume_text if resume_text.strip() else "")).items()

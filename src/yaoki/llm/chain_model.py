@@ -18,10 +18,11 @@ from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from yaoki.llm.attempt import CHARS_PER_TOKEN, About
+from yaoki.llm.attempt import About
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.chain import Chain
-from yaoki.llm.compaction import Compactor
+from yaoki.llm.compaction import AGENTS_MESSAGES, Compactor
+from yaoki.llm.continuing import CHARS_PER_TOKEN
 from yaoki.llm.deltas import Failover, Finish, FinishReason, Item, Reasoning, Restart, Text, ToolCall, Usage
 from yaoki.llm.pass_through import PassThroughModel
 from yaoki.llm.pydantic_upstream import CallDetails, ChatRequest, ThinkingDetails
@@ -61,7 +62,7 @@ class ChainModel(PassThroughModel):
         self._sink = sink
         self._resume_text = resume_text
         self._hold_text = hold_text
-        self._compactor = Compactor()
+        self._compactor = Compactor(AGENTS_MESSAGES)
 
     @property
     def model_name(self) -> str:

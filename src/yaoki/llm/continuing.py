@@ -13,6 +13,11 @@ VLLM_PREFILL: dict[str, Any] = {"continue_final_message": True, "add_generation_
 """Fields of the request body by which vLLM and its kin go on with the last message instead of beginning another."""
 
 
+CHARS_PER_TOKEN = 4
+"""About what a token holds, where nobody has counted."""
+_SEAM_TOKENS = 32
+
+
 class Prefill:
     """How one backend wants a prefill; shared by all who ask it.
 
@@ -41,6 +46,14 @@ class Prefill:
                 if not refuses_request(error):
                     raise
         return False
+
+
+def left_of(limit: int, half: HalfAnswer | None) -> int:
+    """What is left of a client's own limit to an answer's length, in tokens, once half of it is there.
+
+    Never less than a seam can be found in.
+    """
+    return limit if half is None else max(_SEAM_TOKENS, limit - len(half.text) // CHARS_PER_TOKEN)
 
 
 def instruction(half: HalfAnswer) -> str:

@@ -30,7 +30,7 @@ from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 
 from yaoki.errors import ModelMalformedError, ModelTruncatedError
-from yaoki.llm.continuing import PLAIN_PREFILL, Prefill, instruction
+from yaoki.llm.continuing import PLAIN_PREFILL, Prefill, instruction, left_of
 from yaoki.llm.deltas import (
     Delta,
     Finish,
@@ -115,7 +115,7 @@ class PydanticUpstream:
     async def stream(self, request: ChatRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
         """Answer, or go on with half an answer. See `Upstream.stream`."""
         body = self._prefill.body if half is not None and half.mode == "prefill" else PLAIN_PREFILL
-        settings = self._settings(request.settings, self._max_output_tokens, body)
+        settings = self._settings(request.settings, self._max_output_tokens, body, half)
         messages = [*request.messages, *(_continued(half) if half else ())]
         async with aclosing(self._deltas(messages, settings, request.parameters)) as deltas:
             async for delta in deltas:
@@ -148,8 +148,16 @@ class PydanticUpstream:
                 text += delta.text if isinstance(delta, Text) else ""
         return text.lstrip().startswith("Paris")
 
-    def _settings(self, asked: ModelSettings | None, max_tokens: int | None, body: dict[str, Any]) -> ModelSettings:
+    def _settings(
+        self,
+        asked: ModelSettings | None,
+        max_tokens: int | None,
+        body: dict[str, Any],
+        half: HalfAnswer | None = None,
+    ) -> ModelSettings:
         settings: dict[str, Any] = dict(asked or {})
+        if settings.get("max_tokens"):
+            settings["max_tokens"] = left_of(settings["max_tokens"], half)
         if max_tokens is not None:
             settings["max_tokens"] = min(settings.get("max_tokens") or math.inf, max_tokens)
         if body:

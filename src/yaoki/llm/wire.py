@@ -14,18 +14,17 @@ import aiohttp
 
 from yaoki.errors import AIOrchestrationError, ModelMalformedError
 from yaoki.llm.chat_stream import ChatStream
-from yaoki.llm.continuing import Prefill, instruction
+from yaoki.llm.continuing import Prefill, instruction, left_of
 from yaoki.llm.deltas import Delta, HalfAnswer
 from yaoki.llm.failures import rename, status_error
 from yaoki.llm.watcher import DRAIN_S, LINGER_S
 from yaoki.llm.wire_connections import open_session
 from yaoki.llm.wire_deltas import WireDeltas
-from yaoki.llm.wire_request import WireRequest
+from yaoki.llm.wire_request import LIMITS, WireRequest
 
 _OK = 200
 _ERROR_BYTES = 65_536
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError)
-_LIMITS = ("max_completion_tokens", "max_tokens")
 _HANGS_UP = "llama.cpp"
 """Who closes the connection after each stream and says that it keeps it: the next request would run into that."""
 
@@ -107,9 +106,10 @@ class Wire:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        named = [name for name in _LIMITS if body.get(name)]
+        named = [name for name in LIMITS if body.get(name)]
         for name in named or [self._limit_field]:
-            body[name] = min(body.get(name) or self._max_output_tokens, self._max_output_tokens)
+            wanted = left_of(body[name], half) if body.get(name) else self._max_output_tokens
+            body[name] = min(wanted, self._max_output_tokens)
         if half is not None:
             body["messages"] = [*asked["messages"], {"role": "assistant", "content": half.text.rstrip()}]
             if half.mode == "prefill":

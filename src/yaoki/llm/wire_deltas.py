@@ -24,11 +24,17 @@ class _Call:
 
 
 class WireDeltas:
-    """Follows one response. `Reasoning.details` names the field that a piece came in; a refusal is one of them."""
+    """Follows one response. `Reasoning.details` names the field that a piece came in; a refusal is one of them.
 
-    __slots__ = ("_calls", "_finish", "_latest", "_refused", "_usage")
+    Args:
+        offered: There are tools to call. Where there are none, a call is no sign of life and is dropped; an answer that
+            ends in one has not ended.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_calls", "_finish", "_latest", "_offered", "_refused", "_usage")
+
+    def __init__(self, *, offered: bool = True) -> None:
+        self._offered = offered
         self._calls: list[_Call] = []
         self._latest: dict[object, _Call] = {}
         self._usage: Usage | None = None
@@ -59,8 +65,10 @@ class WireDeltas:
         """What is only known once the terminator was seen: whole tool calls, usage, the finish.
 
         Raises:
-            ModelMalformedError: A tool call has no name.
+            ModelMalformedError: A tool call has no name, or nobody had offered a tool.
         """
+        if self._finish == "tool_calls" and not self._offered:
+            raise ModelMalformedError("The model called a tool, and none was offered.", fault="unasked_call")
         for call in self._calls:
             if not call.name:
                 raise _misshapen()
@@ -76,7 +84,7 @@ class WireDeltas:
             if text and isinstance(text, str):
                 self._refused = self._refused or name == REFUSAL
                 yield Reasoning(text, name)
-        for piece in delta.get("tool_calls") or ():
+        for piece in (delta.get("tool_calls") or ()) if self._offered else ():
             yield self._call(piece)
 
     def _call(self, piece: object) -> Delta:

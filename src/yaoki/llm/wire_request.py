@@ -1,8 +1,18 @@
 """What a client of the base URL asks: the body of a chat completion, kept as it came."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+
+from yaoki.llm.attempt import About
+from yaoki.llm.compaction import Compactor, Shape
+from yaoki.llm.continuing import CHARS_PER_TOKEN
+
+Message = dict[str, Any]
+
+LIMITS = ("max_completion_tokens", "max_tokens")
+"""Fields by which a client limits the length of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +24,59 @@ class WireRequest:
     """
 
     body: Mapping[str, Any]
+
+    @property
+    def offers_tools(self) -> bool:
+        """Whether the model may call one."""
+        return bool(self.body.get("tools")) and self.body.get("tool_choice") != "none"
+
+    def about(self, *, shorten: bool = True) -> About:
+        """What the chain may know of it.
+
+        Args:
+            shorten: Its oldest turns may be left out where no window holds it.
+        """
+        return About(
+            prompt_tokens=_chars(self.body["messages"]) // CHARS_PER_TOKEN,
+            may_go_on=not any(self.body.get(name) for name in LIMITS),
+            shrink=_Shortening(self.body).shrink if shorten else None,
+        )
+
+
+class _Shortening:
+    """The same request with fewer and fewer turns."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self._body = body
+        self._compactor = Compactor(_MESSAGES)
+
+    def shrink(self) -> tuple[WireRequest, int] | None:
+        """See `About.shrink`."""
+        messages: list[Message] = self._body["messages"]
+        if not self._compactor.shrink(messages):
+            return None
+        return WireRequest({**self._body, "messages": self._compactor.fitted(messages)}), self._compactor.left_out
+
+
+def _chars(messages: Sequence[Message]) -> int:
+    """Characters of the messages' own text."""
+    chars = 0
+    for message in messages:
+        content: object = message.get("content")
+        if isinstance(content, str):
+            chars += len(content)
+        elif isinstance(content, list):
+            parts = (cast("Message", part) for part in cast("list[object]", content) if isinstance(part, dict))
+            chars += sum(len(text) for part in parts if isinstance(text := part.get("text"), str))
+    return chars
+
+
+def _instructions(message: Message) -> Message | None:
+    return message if message["role"] in ("system", "developer") else None
+
+
+_MESSAGES: Shape[Message] = Shape(
+    begins_turn=lambda message: message["role"] == "user",
+    instructions=_instructions,
+    size=lambda messages: len(json.dumps(list(messages))),
+)

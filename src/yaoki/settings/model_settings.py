@@ -34,6 +34,8 @@ class ModelSettings(Section):
         continuation: How a cut answer goes on: prefill, instruction, off, or auto (prefill where a probe shows that
             it is honoured).
         on_output_limit: What becomes of an answer at its output limit: say (it ends there and says so), or continue.
+        on_overflow: What becomes of a conversation that no window holds: compact (its oldest turns are left out, which
+            is said), or say (nobody can answer it).
         on_filter: The model that is asked when a provider's content policy ends an answer; empty: that is said.
         path: `local`: a GGUF file; empty: the SmolLM2 weights of `yaoki models install`.
         context_tokens: Size of the model's window; for a provider only if it is known, to pick a larger one.
@@ -53,6 +55,7 @@ class ModelSettings(Section):
     move_back_s: Annotated[float, Field(ge=0, le=3_600)] = 30.0
     continuation: Literal["auto", "prefill", "instruction", "off"] = "auto"
     on_output_limit: Literal["say", "continue"] = "say"
+    on_overflow: Literal["compact", "say"] = "compact"
     on_filter: str = ""
     path: str = ""
     context_tokens: Annotated[int, Field(ge=256, le=1_048_576)] = 4096

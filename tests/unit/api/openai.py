@@ -1,5 +1,6 @@
 """The base URL over fake models: what comes from them, and when, is said by the test."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from starlette.types import Receive, Scope, Send
 from tests.unit.api.served import Served, serving
 from tests.unit.llm.fakes import FakeUpstream, chain_of
 from yaoki.api import ApiPolicy
+from yaoki.api.api_keys import ApiKeys
 from yaoki.api.openai_face import OpenAIFront
 from yaoki.llm.budget import TurnBudget
+from yaoki.llm.chain import ChainPolicy
 
 ASK: dict[str, Any] = {"model": "one", "messages": [{"role": "user", "content": "How many ships?"}]}
 Serve = Callable[..., AbstractAsyncContextManager[Served]]
@@ -28,8 +31,15 @@ class Face:
     http: httpx2.AsyncClient
     upstreams: tuple[FakeUpstream, ...]
 
-    async def ask(self, **more: Any) -> httpx2.Response:
-        return await self.http.post("/v1/chat/completions", json={**ASK, **more})
+    async def ask(self, headers: Mapping[str, str] | None = None, **more: Any) -> httpx2.Response:
+        return await self.http.post("/v1/chat/completions", json={**ASK, **more}, headers=headers)
+
+
+def chunks(response: httpx2.Response) -> list[dict[str, Any]]:
+    """The events of a streamed answer that came to its end."""
+    blocks = [block for block in response.text.split("\n\n") if block]
+    assert blocks[-1] == "data: [DONE]", response.text
+    return [json.loads(block.removeprefix("data: ")) for block in blocks[:-1] if not block.startswith(":")]
 
 
 class _Front:
@@ -37,18 +47,21 @@ class _Front:
 
     def __init__(self, served: Served, chains: Mapping[str, Any]) -> None:
         self.state = served.app.state
-        self._front = OpenAIFront(served.app, chains, TurnBudget, rng=Random(1))
+        keys = ApiKeys(served.store.api_keys)
+        self._front = OpenAIFront(served.app, chains, TurnBudget, keys=keys, rng=Random(1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._front(scope, receive, send)
 
 
 @asynccontextmanager
-async def faced(path: Path, *upstreams: FakeUpstream, policy: ApiPolicy | None = None) -> AsyncIterator[Face]:
-    """Serve a chain called `one` over these fakes."""
+async def faced(
+    path: Path, *upstreams: FakeUpstream, policy: ApiPolicy | None = None, ends: ChainPolicy | None = None
+) -> AsyncIterator[Face]:
+    """Serve chains called `one` and `two` over these fakes."""
     policy = policy or ApiPolicy(heartbeat_s=0.1)
     async with Served.at(path / "yaoki.db", policy) as served:
-        front: Any = _Front(served, {"one": chain_of(*upstreams), "two": chain_of(*upstreams)})
+        front: Any = _Front(served, {name: chain_of(*upstreams, ends=ends) for name in ("one", "two")})
         async with (
             serving(front, policy) as port,
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,

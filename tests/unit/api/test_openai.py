@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.unit.api.openai import ASK, faced
+from tests.unit.api.openai import ASK, chunks, faced
 from tests.unit.llm.fakes import FakeUpstream, hold, says
 from yaoki.api import ApiPolicy
 from yaoki.errors import ModelMalformedError, ModelUnavailableError
@@ -16,12 +16,6 @@ from yaoki.llm.deltas import Finish, Reasoning, Text, ToolCall, Usage
 from yaoki.llm.failures import status_error
 
 COUNTS = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7, "prompt_tokens_details": {"cached_tokens": 2}}
-
-
-def chunks(response: httpx2.Response) -> list[dict[str, Any]]:
-    blocks = [block for block in response.text.split("\n\n") if block]
-    assert blocks[-1] == "data: [DONE]"
-    return [json.loads(block.removeprefix("data: ")) for block in blocks[:-1] if not block.startswith(":")]
 
 
 async def test_a_whole_answer(tmp_path: Path) -> None:
@@ -41,8 +35,16 @@ async def test_a_whole_answer(tmp_path: Path) -> None:
         }
     ]
     assert body["usage"] == COUNTS
-    story = {"models": ["a"], "failovers": [], "continued": 0, "restarted": 0, "cached": False}
-    assert body["yaoki"] == story
+    assert body["yaoki"] == {
+        "models": ["a"],
+        "failovers": [],
+        "continued": 0,
+        "restarted": 0,
+        "left_out": 0,
+        "cached": False,
+        "usage_estimated": False,
+        "spending": {"input_tokens": 3, "output_tokens": 4, "requests": 1},
+    }
     assert (answer.headers["x-yaoki-model"], answer.headers["x-yaoki-failovers"]) == ("a", "0")
     assert answer.headers["x-content-type-options"] == "nosniff"
 

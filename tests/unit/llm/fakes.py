@@ -8,7 +8,7 @@ from typing import Any
 from yaoki.errors import AIOrchestrationError, ModelUnavailableError
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain import Chain, ChainPolicy
 from yaoki.llm.deltas import Delta, Finish, HalfAnswer, Item, Restart, Text
 from yaoki.resilience.breaker import BreakerPolicy, CircuitBreaker
 from yaoki.resilience.notices import Notices
@@ -34,6 +34,7 @@ class FakeUpstream:
         self.scripts = list(scripts)
         self.prefill = prefill
         self.asked: list[HalfAnswer | None] = []
+        self.requests: list[Any] = []
         self.probes = 0
         self.pings = 0
         self.dead = False
@@ -42,6 +43,7 @@ class FakeUpstream:
 
     async def stream(self, request: Any, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
         self.asked.append(half)
+        self.requests.append(request)
         script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         self.open += 1
         try:
@@ -76,10 +78,12 @@ def candidate(name: str, upstream: FakeUpstream, *, threshold: int = 5, **policy
     return Candidate(name=name, upstream=upstream, breaker=breaker, policy=CandidatePolicy(**policy))
 
 
-def chain_of(*upstreams: FakeUpstream, notices: Notices | None = None, **policy: Any) -> Chain:
+def chain_of(
+    *upstreams: FakeUpstream, notices: Notices | None = None, ends: ChainPolicy | None = None, **policy: Any
+) -> Chain:
     """A chain of candidates a, b, c … on fakes."""
     candidates = [candidate("abcdef"[at], upstream, **policy) for at, upstream in enumerate(upstreams)]
-    return Chain(candidates, rng=random.Random(1), notices=notices)
+    return Chain(candidates, policy=ends, rng=random.Random(1), notices=notices)
 
 
 class Told:

@@ -1,0 +1,105 @@
+"""Runs one subject through its cases, in a process of its own."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.survival.asking import Cell, Heard
+from bench.survival.processes import ROOT
+from bench.survival.stage import Case, Pair, staged
+from bench.survival.subjects import Subject
+from bench.survival.verdict import verdict
+
+_LINE = 1 << 20
+_QUIET_S = 1.0
+_SURROUNDINGS = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it looks for the network
+    "LITELLM_LOG": "CRITICAL",
+    "PYTHONWARNINGS": "ignore",
+    "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src"))),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One cell of the matrix.
+
+    Attributes:
+        verdict: See `bench.survival.verdict`.
+        heard: What it was judged by; None if nothing came back.
+        asked: Requests that the faulty provider got, and its fallback.
+    """
+
+    case: Case
+    verdict: str
+    heard: Heard | None
+    asked: tuple[int, int]
+
+
+async def run(subject: Subject, cases: Sequence[Case]) -> list[Result]:
+    """Every case of a subject, in the cases' order."""
+    async with staged(cases) as pairs:
+        python = await asyncio.to_thread(subject.python)
+        with ExitStack() as stack:
+            gateway = await asyncio.to_thread(stack.enter_context, subject.gateway(pairs))
+            await _until_quiet(pairs)
+            cells = [subject.cell(pair, gateway) for pair in pairs.values()]
+            heard = await _hear(subject, python, cells)
+        return [_result(pair, heard.get(name)) for name, pair in pairs.items()]
+
+
+async def _until_quiet(pairs: dict[str, Pair]) -> None:
+    """Whoever asks around at its start is done with it."""
+    seen, before = 0, -1
+    while seen != before:
+        await asyncio.sleep(_QUIET_S)
+        seen, before = sum(len(one.requests) for pair in pairs.values() for one in (pair.faulty, pair.healthy)), seen
+
+
+def _result(pair: Pair, heard: Heard | None) -> Result:
+    asked = len(pair.faulty.asked), len(pair.healthy.asked)
+    return Result(case=pair.case, verdict=verdict(pair, heard), heard=heard, asked=asked)
+
+
+async def _hear(subject: Subject, python: Path, cells: list[Cell]) -> dict[str, Heard]:
+    """What the child process heard, by cell; a child that dies has heard no more."""
+    child = await asyncio.create_subprocess_exec(
+        python,
+        "-m",
+        "bench.survival.asking",
+        subject.client,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=None if os.environ.get("SURVIVAL_DEBUG") else asyncio.subprocess.DEVNULL,
+        cwd=ROOT,
+        env={**os.environ, **_SURROUNDINGS},
+        limit=_LINE,
+    )
+    if child.stdin is None or child.stdout is None:
+        raise RuntimeError("A child without its pipes.")
+    heard: dict[str, Heard] = {}
+    try:
+        child.stdin.write(json.dumps([asdict(cell) for cell in cells]).encode())
+        child.stdin.close()
+        while line := await child.stdout.readline():
+            told = json.loads(line)
+            name = told.pop("id")
+            heard[name] = Heard(**told)
+            _say(f"\r{subject.name:22} {len(heard):4} of {len(cells)}")
+        await child.wait()
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    _say("\n")
+    return heard
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(words)
+    sys.stderr.flush()

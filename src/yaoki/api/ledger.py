@@ -8,6 +8,7 @@ that were under way. An orderly end loses nothing.
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date
 
 from yaoki.errors import SessionStoreUnavailableError
@@ -49,6 +50,15 @@ class Ledger:
         self.requests[name] += 1
         self.tokens[name] += spent.tokens
         self.usd[name] = self.usd.get(name, 0.0) + spent.cost_usd
+
+    def figures(self) -> dict[str, tuple[str, Mapping[str, float]]]:
+        """The live figures by the metric's name, each with its help."""
+        return {
+            "yaoki_key_requests_total": ("Answers at the base URL; key local: without one.", self.requests),
+            "yaoki_key_tokens_total": ("Tokens of their prompts and answers, estimates included.", self.tokens),
+            "yaoki_key_usd_total": ("What they cost at list prices, in US dollars.", self.usd),
+            "yaoki_key_refused_total": ("Requests that were more than their key may make.", self.refused),
+        }
 
     def add(self, name: str, day: date, spent: Spending) -> None:
         """Write an answer's cost with the next batch."""

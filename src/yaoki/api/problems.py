@@ -66,6 +66,8 @@ def problem_response(error: AIOrchestrationError, scope: Scope) -> Response:
     headers: dict[str, str] = {}
     if "retry_after_s" in document and document["status"] in (429, 503):
         headers["retry-after"] = str(max(1, math.ceil(document["retry_after_s"])))
+    if document["status"] == 401:
+        headers["www-authenticate"] = "Bearer"
     if scope["path"].startswith(PREFIX):
         content = encode_problem(error_document(document)).encode()
         return Response(content, document["status"], headers, "application/json")

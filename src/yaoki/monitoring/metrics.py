@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from prometheus_client import CollectorRegistry, Summary, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.gc_collector import GCCollector
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -50,7 +50,7 @@ class Metrics:
         notices.subscribe(LoopStalled, lambda notice: stalls.observe(notice.seconds))
 
     def show(self, name: str, text: str, label: str, counts: Mapping[str, float]) -> None:
-        """Show a live table as one more gauge: a value for each of its keys, which become the values of `label`."""
+        """Show a live table as one more gauge, or counter if `name` ends so: its keys are the values of `label`."""
         self._counts[name] = (text, label, counts)
 
     def close(self) -> None:
@@ -66,7 +66,8 @@ class Metrics:
         for name, (text, read) in self._figures.items():
             yield GaugeMetricFamily(name, text, value=read())
         for name, (text, label, counts) in self._counts.items():
-            family = GaugeMetricFamily(name, text, labels=[label])
+            kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            family = kind(name, text, labels=[label])
             for value, figure in counts.items():
                 family.add_metric([value], figure)
             yield family

@@ -30,6 +30,14 @@ class Face:
     served: Served
     http: httpx2.AsyncClient
     upstreams: tuple[FakeUpstream, ...]
+    keys: ApiKeys
+
+    async def key(self, name: str = "ann", **limits: Any) -> dict[str, str]:
+        """Make a key that is known at once; gives the headers to send with it."""
+        table = self.served.store.api_keys
+        secret = await table.create(name, limits.pop("owner", name), **limits)
+        await self.keys.look()
+        return {"authorization": f"Bearer {secret}"}
 
     async def ask(self, headers: Mapping[str, str] | None = None, **more: Any) -> httpx2.Response:
         return await self.http.post("/v1/chat/completions", json={**ASK, **more}, headers=headers)
@@ -45,9 +53,8 @@ def chunks(response: httpx2.Response) -> list[dict[str, Any]]:
 class _Front:
     """The front with the state of the application behind it, as the harness wants it."""
 
-    def __init__(self, served: Served, chains: Mapping[str, Any]) -> None:
+    def __init__(self, served: Served, chains: Mapping[str, Any], keys: ApiKeys) -> None:
         self.state = served.app.state
-        keys = ApiKeys(served.store.api_keys)
         self._front = OpenAIFront(served.app, chains, TurnBudget, keys=keys, rng=Random(1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,14 +63,19 @@ class _Front:
 
 @asynccontextmanager
 async def faced(
-    path: Path, *upstreams: FakeUpstream, policy: ApiPolicy | None = None, ends: ChainPolicy | None = None
+    path: Path,
+    *upstreams: FakeUpstream,
+    policy: ApiPolicy | None = None,
+    ends: ChainPolicy | None = None,
+    keys_required: bool = False,
 ) -> AsyncIterator[Face]:
     """Serve chains called `one` and `two` over these fakes."""
     policy = policy or ApiPolicy(heartbeat_s=0.1)
     async with Served.at(path / "yaoki.db", policy) as served:
-        front: Any = _Front(served, {name: chain_of(*upstreams, ends=ends) for name in ("one", "two")})
+        keys = ApiKeys(served.store.api_keys, required=keys_required)
+        front: Any = _Front(served, {name: chain_of(*upstreams, ends=ends) for name in ("one", "two")}, keys)
         async with (
             serving(front, policy) as port,
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
         ):
-            yield Face(served, http, upstreams)
+            yield Face(served, http, upstreams, keys)

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from tests.unit.cli.terminal import Home
 from yaoki.cli.program import app, run
 
-COMMANDS = ["serve", "chat", "demo", "doctor", "logs", "version", "models", "sessions"]
+COMMANDS = ["serve", "chat", "demo", "doctor", "logs", "version", "models", "sessions", "keys"]
 
 
 def test_help_names_every_command() -> None:

@@ -9,7 +9,8 @@ from fastapi import FastAPI
 
 from yaoki.api import agui, links, messages, operations, problems, sessions, streams
 from yaoki.api.admission import Admission, RequestAdmission
-from yaoki.api.guards import AccessGuard, BodyGuard, SecurityHeaders
+from yaoki.api.bodies import BodyGuard
+from yaoki.api.guards import AccessGuard, SecurityHeaders
 from yaoki.api.pages import page_router
 from yaoki.api.policy import ApiPolicy
 from yaoki.api.tickets import Tickets

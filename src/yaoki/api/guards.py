@@ -1,11 +1,9 @@
-"""What stands before the routes, as plain ASGI: security headers, who may ask, and how much.
+"""What stands before the routes, as plain ASGI: security headers, and who may ask.
 
-Order, from the outside: `SecurityHeaders` marks every answer, `AccessGuard` refuses strangers, `BodyGuard` reads the
-body within its bounds. A refused request never reaches a route.
+Order, from the outside: `SecurityHeaders` marks every answer, `AccessGuard` refuses strangers, `BodyGuard` of
+`bodies` reads the body within its bounds. A refused request never reaches a route.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Mapping
 from ipaddress import ip_address
 
@@ -19,12 +17,10 @@ from yaoki.api.problems import problem_response
 from yaoki.api.server import HEADER_BYTES
 from yaoki.errors import (
     AIOrchestrationError,
-    CommunicationConnectionLostError,
     SecurityForbiddenError,
     SecurityInputRejectedError,
 )
 
-_LINGER_S = 1.0
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, POST, PATCH, DELETE",
@@ -125,107 +121,6 @@ def _oversized(headers: Headers) -> AIOrchestrationError | None:
     return SecurityInputRejectedError(
         f"The headers are larger than {HEADER_BYTES} bytes.", status=431, limit=HEADER_BYTES, remedy="Send less."
     )
-
-
-class BodyGuard:
-    """Reads the body before the route runs: within its size, within its time, and only JSON."""
-
-    def __init__(self, app: ASGIApp, policy: ApiPolicy) -> None:
-        self._app = app
-        self._policy = policy
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
-        if not ("transfer-encoding" in headers or headers.get("content-length", "0") != "0"):
-            await self._app(scope, receive, send)
-            return
-        try:
-            body = await self._read(headers, receive)
-        except AIOrchestrationError as refusal:
-            response = problem_response(refusal, scope)
-            response.headers["connection"] = "close"
-            await response(scope, receive, _lingering(receive, send))
-            return
-        await self._app(scope, _replay(body, receive), send)
-
-    async def _read(self, headers: Mapping[str, str], receive: Receive) -> bytes:
-        """The whole body.
-
-        Raises:
-            SecurityInputRejectedError: Too large, too slow, or not JSON.
-            CommunicationConnectionLostError: The client has gone.
-        """
-        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json" and not media_type.endswith("+json"):
-            raise SecurityInputRejectedError(
-                "The body is not declared as JSON.",
-                status=415,
-                field="Content-Type",
-                remedy="Send JSON with the header Content-Type: application/json.",
-            )
-        length = headers.get("content-length", "0")
-        if length.isdigit() and int(length) > self._policy.body_bytes:
-            raise self._too_large()
-        try:
-            async with asyncio.timeout(self._policy.request_timeout_s):
-                return await self._receive(receive)
-        except TimeoutError:
-            raise SecurityInputRejectedError(
-                f"The body did not arrive within {self._policy.request_timeout_s:g} s.",
-                status=408,
-                remedy="Send the request again, without pauses.",
-            ) from None
-
-    async def _receive(self, receive: Receive) -> bytes:
-        body = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise CommunicationConnectionLostError("The client left while it was sending.")
-            body += message.get("body", b"")
-            if len(body) > self._policy.body_bytes:
-                raise self._too_large()
-            more = message.get("more_body", False)
-        return bytes(body)
-
-    def _too_large(self) -> AIOrchestrationError:
-        return SecurityInputRejectedError(
-            f"The body is larger than {self._policy.body_bytes} bytes.",
-            status=413,
-            limit=self._policy.body_bytes,
-            remedy="Send less at once.",
-        )
-
-
-def _lingering(receive: Receive, send: Send) -> Send:
-    """A `send` that ends its answer only when the client has stopped sending, or has had time to.
-
-    Closing at once would reset the connection under a client that is not done, and the reset would eat the answer.
-    """
-
-    async def send_then_listen(message: Message) -> None:
-        if message["type"] == "http.response.body" and not message.get("more_body"):
-            await send({**message, "more_body": True})
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LINGER_S):
-                    while (await receive()).get("more_body"):
-                        pass  # thrown away
-            message = {"type": "http.response.body", "body": b""}
-        await send(message)
-
-    return send_then_listen
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body again, then what follows it."""
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return replay
 
 
 def _set_defaults(message: Message, wanted: Mapping[str, str]) -> None:

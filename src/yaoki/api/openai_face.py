@@ -14,8 +14,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from yaoki.api.api_keys import ApiKeys
+from yaoki.api.bodies import BodyGuard
 from yaoki.api.callers import Budgets, Caller
-from yaoki.api.guards import AccessGuard, BodyGuard, SecurityHeaders
+from yaoki.api.guards import AccessGuard, SecurityHeaders
 from yaoki.api.openai_earlier import EarlierAnswers
 from yaoki.api.openai_errors import PREFIX
 from yaoki.api.openai_exchange import Exchange
@@ -97,7 +98,8 @@ class OpenAIFace:
             await problem_response(error, scope)(scope, receive, send)
 
     async def _chat(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = asked_of((await receive()).get("body", b""), caller.chains(self._chains))
+        with self._services.admission.request():
+            asked = asked_of((await receive()).get("body", b""), caller.chains(self._chains))
         if self._services.orchestrator.draining:
             raise ResourceOverloadedError("The server stops.", retry_after_s=self._services.policy.retry_after_s)
         with self._services.admission.stream("v1", caller.owner), self._counted():
@@ -168,7 +170,9 @@ class OpenAIFront:
         rng = rng or Random()  # noqa: S311 - ids, no secrets
         answers = AnswerCache() if answers is None else answers
         self._face = OpenAIFace(services, keys, chains, budget, answers, rng=rng)
-        self._guarded = SecurityHeaders(AccessGuard(BodyGuard(self._face, policy), policy))
+        self._guarded = SecurityHeaders(
+            AccessGuard(BodyGuard(self._face, policy, largest=policy.v1_body_bytes), policy)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's next request, whosever it is."""

@@ -76,6 +76,8 @@ class Told:
                 self._start_over()
             case Compaction():
                 self.left_out = item.left_out
+            case _:
+                pass
 
     def take_cached(self, answer: CachedAnswer) -> None:
         """No model could answer: what stands is what was told to the same question before."""

@@ -11,7 +11,9 @@ class ApiPolicy:
     """Bounds and names of the HTTP side.
 
     Attributes:
-        body_bytes: Largest request body.
+        body_bytes: Largest request body, but at the base URL.
+        v1_body_bytes: Largest request body at the base URL, images included.
+        large_bytes: Of those that are larger than `body_bytes`, all requests together.
         message_chars: Longest message.
         heartbeat_s: Seconds of silence after which an event stream says that it is alive.
         send_timeout_s: Seconds that a client may leave its stream unread before it is cut off.
@@ -29,6 +31,8 @@ class ApiPolicy:
     """
 
     body_bytes: int = 1_048_576
+    v1_body_bytes: int = 20_971_520
+    large_bytes: int = 268_435_456
     message_chars: int = 32_000
     heartbeat_s: float = 5.0
     send_timeout_s: float = 10.0

@@ -150,6 +150,8 @@ def _policy(settings: Settings) -> ApiPolicy:
     limits = settings.limits
     return ApiPolicy(
         body_bytes=limits.body_bytes,
+        v1_body_bytes=limits.v1_body_bytes,
+        large_bytes=limits.v1_large_bytes,
         message_chars=limits.message_chars,
         heartbeat_s=limits.heartbeat_s,
         send_timeout_s=limits.send_timeout_s,

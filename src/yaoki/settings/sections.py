@@ -102,7 +102,9 @@ class LimitSettings(Section):
     """Bounds that keep one client, one turn or one stop from hurting the rest.
 
     Attributes:
-        body_bytes: Largest request body.
+        body_bytes: Largest request body, but at the base URL.
+        v1_body_bytes: Largest request body at the base URL, images included.
+        v1_large_bytes: Of those that are larger than `body_bytes`, all under way together.
         message_chars: Longest message.
         drain_s: Seconds that running turns get to end when the server stops.
         heartbeat_s: Seconds between two heartbeats of an event stream.
@@ -117,6 +119,8 @@ class LimitSettings(Section):
     """
 
     body_bytes: Annotated[int, Field(ge=1024, le=1_073_741_824)] = 1_048_576
+    v1_body_bytes: Annotated[int, Field(ge=1024, le=1_073_741_824)] = 20_971_520
+    v1_large_bytes: Annotated[int, Field(ge=1024, le=1_099_511_627_776)] = 268_435_456
     message_chars: Annotated[int, Field(ge=1, le=10_000_000)] = 32_000
     drain_s: Annotated[float, Field(ge=0, le=3600)] = 10.0
     heartbeat_s: Annotated[float, Field(ge=0.1, le=60)] = 5.0

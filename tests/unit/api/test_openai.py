@@ -179,7 +179,7 @@ async def test_a_request_that_no_model_takes_is_refused_with_the_providers_reaso
 
 @pytest.mark.requirement("X3")
 async def test_the_guards_stand_here_too_and_speak_openai(tmp_path: Path) -> None:
-    policy = ApiPolicy(body_bytes=2_000)
+    policy = ApiPolicy(v1_body_bytes=2_000)
     async with faced(tmp_path, FakeUpstream(says("x")), policy=policy) as face:
         large = await face.ask(padding="x" * 4_000)
         strange = await face.http.post("/v1/chat/completions", json=ASK, headers={"host": "evil.example"})

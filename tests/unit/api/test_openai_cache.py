@@ -120,3 +120,12 @@ async def test_a_request_that_no_model_takes_is_refused_all_the_same(tmp_path: P
     async with faced(tmp_path, FakeUpstream(says("Seven."), [ModelContextOverflowError("too long")])) as face:
         await face.ask()
         assert (await face.ask()).status_code == 400
+
+
+@pytest.mark.requirement("M25")
+async def test_nobody_gets_what_another_owner_was_told(tmp_path: Path) -> None:
+    async with faced(tmp_path, once(), keys_required=True) as face:
+        ann, bob = await face.key("ann"), await face.key("bob")
+        assert (await face.ask(ann)).status_code == 200
+        assert (await face.ask(bob)).status_code == 503
+        assert (await face.ask(ann)).headers["x-yaoki-cached"] == "true"

@@ -26,6 +26,7 @@ from yaoki.llm.deltas import (
     Delta,
     Finish,
     HalfAnswer,
+    Held,
     Item,
     Reasoning,
     Text,
@@ -67,6 +68,11 @@ class Answer:
     calling: bool = False
     restarted: bool = False
 
+    @classmethod
+    def resumed(cls, shown: str, held: str) -> "Answer":
+        """One that was shown before a crash; `held` is what is known to have come after it."""
+        return cls(shown=shown, lost=held, whole=not held or held[0].isspace()) if shown.strip() else cls()
+
     def start_over(self) -> None:
         """What was shown is void."""
         self.shown = self.lost = ""
@@ -74,7 +80,7 @@ class Answer:
 
     def gap(self) -> str | None:
         """The white space known to have followed `shown`; None if nothing is known, or nothing that can be meant."""
-        gap = self.lost[: len(self.lost) - len(self.lost.lstrip())]
+        gap = _gap(self.lost)
         return gap if self.lost and len(gap) <= _WIDEST_GAP else None
 
 
@@ -158,6 +164,7 @@ class Attempt:
         self._answer = answer
         self._half = half
         self._may_go_on = may_go_on
+        self._shows = False
         self._gate = WordGate()
         self._seam = Seam(answer.shown, half, gap=answer.gap(), whole=answer.whole, more=answer.lost) if half else None
         self._response = _Response()
@@ -242,13 +249,17 @@ class Attempt:
             text = self._seam.feed(text)
             if self._seam.decided:
                 yield from self._joined()
+        held = self._gate.held
         text = self._gate.feed(text)
         if self._task.hold_text:
             self._response.text += text
         elif text:
+            self._shows = True
             self._answer.shown += text
             self._answer.whole = self._gate.whole
-            yield Text(text, self._candidate.name)
+            yield Text(text, self._candidate.name, self._gate.held)
+        elif self._shows and len(held) <= _WIDEST_GAP and _gap(held) != _gap(self._gate.held):
+            yield Held(self._gate.held, self._candidate.name)
 
     def _end_text(self) -> Iterator[Item]:
         """A tool call begins, so the text before it is whole, and whoever has to make the call again need not say it."""
@@ -323,3 +334,8 @@ class Attempt:
         answer.calling = self._response.calling or (answer.calling and self._seam is not None)
         if self._seam is None and not self._task.hold_text:
             answer.lost = self._gate.held
+
+
+def _gap(held: str) -> str:
+    """The white space that it begins with."""
+    return held[: len(held) - len(held.lstrip())]

@@ -86,6 +86,7 @@ class Chain:
         budget: TurnBudget,
         *,
         resume_text: str = "",
+        resume_held: str = "",
         hold_text: bool = False,
         about: About | None = None,
     ) -> AsyncGenerator[Item, None]:
@@ -95,6 +96,7 @@ class Chain:
             request: Opaque; handed to each upstream.
             budget: Every attempt draws from it.
             resume_text: An answer that was shown before a crash; it is continued, not repeated.
+            resume_held: What had come after it by then and was not shown, as far as that is known.
             hold_text: Show nothing before the answer is whole (for output that must parse).
             about: What is known of the request, without which no limit is gone beyond and nothing is left out.
 
@@ -118,7 +120,7 @@ class Chain:
             about=about,
             elsewhere=self._parts.on_filter is not None,
         )
-        return Run(self._parts, task, Answer(shown=resume_text if resume_text.strip() else "")).items()
+        return Run(self._parts, task, Answer.resumed(resume_text, resume_held)).items()
 
     def warm(self) -> None:
         """Begin the background work; call it once.

@@ -50,17 +50,26 @@ class ChainModel(PassThroughModel):
         sink: Awaited with every item; what it raises ends the request and reaches the agent unchanged.
         resume_text: The first half of an answer that was shown before a crash. The first request continues it; the sink
             does not get it again, the response has it.
+        resume_held: What had come after it and was not shown, as far as that is known.
         hold_text: Show nothing before an answer is whole (for output that must parse).
     """
 
     def __init__(
-        self, chain: Chain, budget: TurnBudget, *, sink: Sink, resume_text: str = "", hold_text: bool = False
+        self,
+        chain: Chain,
+        budget: TurnBudget,
+        *,
+        sink: Sink,
+        resume_text: str = "",
+        resume_held: str = "",
+        hold_text: bool = False,
     ) -> None:
         super().__init__()
         self._chain = chain
         self._budget = budget
         self._sink = sink
         self._resume_text = resume_text
+        self._resume_held = resume_held
         self._hold_text = hold_text
         self._compactor = Compactor(AGENTS_MESSAGES)
 
@@ -114,6 +123,7 @@ class ChainModel(PassThroughModel):
             request(),
             self._budget,
             resume_text=resume_text,
+            resume_held=self._resume_held,
             hold_text=self._hold_text,
             about=About(prompt_tokens=_prompt_tokens(messages), may_go_on=not limited, shrink=shrink),
         )

@@ -14,10 +14,11 @@ ContinuationMode = Literal["prefill", "instruction"]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The next piece of the answer; `model` is filled in by the chain."""
+    """The next piece of the answer; the chain fills in whose it is, and what has come after it and is not shown yet."""
 
     text: str
     model: str = ""
+    held: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,21 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """More white space has come after the text shown so far: what is held back now, for whoever has to know the gap."""
+
+    text: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class Compaction:
     """No window held the conversation: its `left_out` oldest turns are left out of what the models are told."""
 
     left_out: int
 
 
-Item = Text | Reasoning | ToolCall | Usage | Finish | Failover | Continuation | Restart | Compaction
+Item = Text | Held | Reasoning | ToolCall | Usage | Finish | Failover | Continuation | Restart | Compaction
 
 
 @dataclass(frozen=True, slots=True)

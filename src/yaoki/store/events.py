@@ -57,12 +57,19 @@ class TurnResumed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextDelta:
-    """The next piece of the answer `message`, written by `model`."""
+    """The next piece of the answer `message`, written by `model`.
+
+    Attributes:
+        text: May be empty, where only more white space came after what is shown.
+        held: What had come after it by then and was not shown: no client sees it, but who goes on with the answer after
+            a crash has to know how it is joined.
+    """
 
     turn: str
     message: str
     text: str
     model: str
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

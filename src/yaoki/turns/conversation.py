@@ -25,6 +25,7 @@ class Conversation:
         forgotten_turns: How many of the oldest turns no longer fit the model's window.
         damaged_turns: How many earlier turns could not be read and are left out.
         half_answer: What was shown of the answer under way; empty if nothing was.
+        held: What had come after it and was not shown.
         message_id: The id of the answer that comes next, or goes on.
     """
 
@@ -32,6 +33,7 @@ class Conversation:
     forgotten_turns: int
     damaged_turns: int
     half_answer: str
+    held: str
     message_id: str
 
 
@@ -65,11 +67,13 @@ async def read_conversation(store: Store, turn: Turn, so_far: list[Stored], max_
     own = [load(payload) for payload in await store.turns.messages(turn)]
     earlier = await store.turns.earlier_messages(turn, max_chars)
     message_id = f"{turn.id}-{sum(isinstance(message, ModelResponse) for message in own) + 1}"
+    half_answer, held = _shown(so_far, message_id)
     return Conversation(
         messages=[*(load(payload) for messages in earlier.turns for payload in messages), *own],
         forgotten_turns=earlier.forgotten,
         damaged_turns=earlier.damaged,
-        half_answer=_shown(so_far, message_id),
+        half_answer=half_answer,
+        held=held,
         message_id=message_id,
     )
 
@@ -88,14 +92,14 @@ def fruitless_claims(so_far: list[Stored]) -> int:
     return count
 
 
-def _shown(so_far: list[Stored], message_id: str) -> str:
-    text = ""
+def _shown(so_far: list[Stored], message_id: str) -> tuple[str, str]:
+    text = held = ""
     for stored in so_far:
         match stored.event:
             case TextDelta() as event if event.message == message_id:
-                text += event.text
+                text, held = text + event.text, event.held
             case Reset() as event if event.message == message_id:
-                text = ""
+                text = held = ""
             case _:
                 pass
-    return text
+    return text, held

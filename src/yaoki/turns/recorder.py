@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 
 from yaoki.errors import SessionStoreUnavailableError
-from yaoki.llm.deltas import Compaction, Continuation, Failover, Finish, Item, Restart, Text
+from yaoki.llm.deltas import Compaction, Continuation, Failover, Finish, Held, Item, Restart, Text
 from yaoki.resilience.clock import Clock
 from yaoki.store.contract import Turn
 from yaoki.store.events import Continued, DomainEvent, FailedOver, RecoveryTaken, Reset, Stored, TextDelta
@@ -45,7 +45,9 @@ class Recorder:
         match item:
             case Text():
                 self.shown += item.text
-                await self.write(TextDelta(turn=turn, message=self.message_id, text=item.text, model=item.model))
+                await self.write(self._delta(item.text, item.model, item.held))
+            case Held():
+                await self.write(self._delta("", item.model, item.text))
             case Failover():
                 phase = "mid_stream" if item.mid_stream else "before_first_token"
                 event = FailedOver(
@@ -73,6 +75,9 @@ class Recorder:
                 self.finish = item
             case _:
                 pass
+
+    def _delta(self, text: str, model: str, held: str) -> TextDelta:
+        return TextDelta(turn=self._turn.id, message=self.message_id, text=text, model=model, held=held)
 
     async def write(self, *events: DomainEvent, messages: Sequence[str] = ()) -> list[Stored]:
         """Append events and model messages in one transaction, waiting out a store that cannot write for a while.

@@ -195,7 +195,11 @@ class TurnRun:
     async def _converse(self, conversation: told.Conversation) -> Ending:
         """Drive the agent loop on the chain. Agents have no tools yet, so its one response is stored with the end."""
         model = ChainModel(
-            self._agent.chain, self._budget, sink=self._recorder.take, resume_text=conversation.half_answer
+            self._agent.chain,
+            self._budget,
+            sink=self._recorder.take,
+            resume_text=conversation.half_answer,
+            resume_held=conversation.held,
         )
         agent = Agent(model, instructions=self._agent.instructions)
         responses: list[ModelResponse] = []

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.harness import Stage
+from tests.faults.key_commands import new_key, until_spent, until_status, yaoki
 from yaoki.faults import Script
+from yaoki.store.api_key_table import digest_of
 
 pytestmark = pytest.mark.slow
 
@@ -87,3 +89,30 @@ async def test_a_key_never_shows(
     assert CANARY not in shown
     assert CLIENTS_KEY not in shown
     assert CANARY.encode() not in database
+
+
+@pytest.mark.requirement("X10")
+async def test_a_generated_key_shows_once_and_is_kept_nowhere(tmp_path: Path) -> None:
+    body = {"model": "m0", "messages": [{"role": "user", "content": "?"}]}
+    async with Stage(tmp_path, Script(fault="http_500"), extra='[auth]\nv1 = "keys"\n') as stage:
+        secret = await new_key(stage.server, "ann", "--requests-per-minute", "1")
+        headers = {"authorization": f"Bearer {secret}"}
+        told = ""
+        for status in (503, 429, 401):
+            if status == 401:
+                told += "".join((await yaoki(stage.server, "keys", "revoke", "ann"))[1:])
+                await until_status(stage.server, secret, 401)
+            answer = await stage.http.post("/v1/chat/completions", json=body, headers=headers)
+            assert answer.status_code == status
+            told += f"{answer.headers}{answer.text}"
+        await until_spent(stage.server, "ann", 1)
+        for command in (["keys", "list"], ["keys", "list", "--json"], ["keys", "create", "ann"], ["doctor"]):
+            told += "".join((await yaoki(stage.server, *command))[1:])
+        told += (await stage.http.get("/metrics")).text
+        await stage.server.kill()
+        told += stage.server.log
+        database = b"".join(path.read_bytes() for path in stage.server.folder.glob("yaoki.db*"))
+    assert "ann" in told
+    assert secret not in told
+    assert secret.encode() not in database
+    assert digest_of(secret).encode() in database

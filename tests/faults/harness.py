@@ -9,7 +9,6 @@ async with Stage(tmp_path, Script(fault="cut_mid_stream"), Script()) as stage:
 import asyncio
 import os
 import signal
-import socket
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -20,6 +19,7 @@ import httpx2
 import psutil
 
 from tests.faults.page import Page
+from tests.ports import free_port
 from yaoki.faults import Script, ScriptedProvider
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
@@ -61,7 +61,7 @@ class Server:
         self.log_file = folder / "server.log"
         self._settings = folder / "yaoki.toml"
         self._process: asyncio.subprocess.Process | None = None
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._settings.write_text(_toml(self.port, self.database, models, limits) + extra)
 
@@ -262,12 +262,6 @@ class Stage:
         fired_at = self.first.asked[0].fired_at
         assert fired_at is not None
         return self.providers[1].asked[0].at - fired_at
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _toml(port: int, database: Path, models: list[str], limits: Limits) -> str:

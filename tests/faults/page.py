@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -146,8 +147,9 @@ class Page:
             ):
                 assert response.status_code == 200, (await response.aread(), response.status_code)
                 answered.set_result(None)
-                async for frame in events(response, max_bytes):
-                    self._take(frame)
+                async with aclosing(events(response, max_bytes)) as frames:
+                    async for frame in frames:
+                        self._take(frame)
         except httpx2.TransportError as error:
             if not answered.done():
                 answered.set_exception(error)
@@ -178,17 +180,21 @@ class Page:
         self._happened.set()
 
 
-async def events(response: httpx2.Response, max_bytes: int | None = None) -> AsyncIterator[Frame]:
+async def events(response: httpx2.Response, max_bytes: int | None = None) -> AsyncGenerator[Frame]:
     """The whole frames among the first `max_bytes` of a response, by the grammar of server-sent events."""
     buffer, taken = b"", 0
-    async for data in response.aiter_bytes():
-        keep = data if max_bytes is None else data[: max_bytes - taken]
-        taken += len(data)
-        *blocks, buffer = (buffer + keep).split(b"\n\n")
-        for block in blocks:
-            fields = [line.partition(": ")[::2] for line in block.decode().split("\n")]
-            body = "\n".join(value for name, value in fields if name == "data")
-            if body:
-                yield Frame(dict(fields).get("id"), json.loads(body), SYSTEM_CLOCK.monotonic())
-        if max_bytes is not None and taken >= max_bytes:
-            return
+    async with aclosing(response.aiter_bytes()) as pieces:
+        async for data in pieces:
+            keep = data if max_bytes is None else data[: max_bytes - taken]
+            taken += len(data)
+            *blocks, buffer = (buffer + keep).split(b"\n\n")
+            for frame in filter(None, map(_frame, blocks)):
+                yield frame
+            if max_bytes is not None and taken >= max_bytes:
+                return
+
+
+def _frame(block: bytes) -> Frame | None:
+    fields = [line.partition(": ")[::2] for line in block.decode().split("\n")]
+    body = "\n".join(value for name, value in fields if name == "data")
+    return Frame(dict(fields).get("id"), json.loads(body), SYSTEM_CLOCK.monotonic()) if body else None

@@ -205,7 +205,7 @@ async def test_a_turn_that_ends_every_process_is_backed_off_and_parked_while_oth
             waits.append(SYSTEM_CLOCK.monotonic() - began)
             await stage.server.kill()
             await stage.server.start()
-        assert waits[1] < BACKED_OFF_S < waits[-1]
+        assert waits[-1] > BACKED_OFF_S
         session = await stage.http.post("/ai/sessions", json={"session_type": "chat", "agent": "other"})
         innocent = await stage.page(session.json()["session_id"])
         await stage.send(innocent.session, "How many ships?")

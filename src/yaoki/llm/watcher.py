@@ -102,7 +102,7 @@ class _WatchedStream(httpx2.AsyncByteStream):
                 async with asyncio.timeout(LINGER_S if self._chat.finished else None):
                     await self._arrived.wait()
             except TimeoutError:
-                return False
+                break  # what came in the same moment counts: the loop may have been late itself
         return bool(self._chunks)
 
     async def _read(self) -> None:

@@ -213,7 +213,6 @@ async def test_cancelling_the_stream_ends_the_request_at_the_provider() -> None:
         async with stage.model().request_stream(QUESTION, None, ModelRequestParameters()) as response:
             async for _ in response:
                 await response.cancel()
-                break
         assert response.get().state == "interrupted"
         await _until(lambda: stage.first.requests[0].left)
 
@@ -232,6 +231,6 @@ async def test_no_task_and_no_connection_is_left(fault: str) -> None:
 
 
 async def _until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(10.0):
         while not true():
             await asyncio.sleep(0.005)

@@ -1,5 +1,6 @@
 """AG-UI: a run is started once, told as often as it is asked for, and found again under the client's own names."""
 
+from contextlib import aclosing
 from typing import Any
 
 import httpx2
@@ -128,7 +129,8 @@ async def test_a_run_is_resumed_while_it_goes_on(served: Served) -> None:
         session = session_of(response)
         turn = await served.claim(session)
         await served.say(turn, "Hi ")
-        seen = await Stream(response).take(3)
+        async with aclosing(Stream(response)) as stream:
+            seen = await stream.take(3)
     async with ask(served, wanted(), **{"Last-Event-ID": str(seen[-1].id)}) as response:
         await served.say(turn, "there.")
         await served.end(turn)

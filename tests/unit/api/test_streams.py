@@ -1,6 +1,6 @@
 import asyncio
 import json
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 import httpx2
@@ -98,8 +98,11 @@ async def test_the_header_wins_over_the_query(served: Served) -> None:
     log = served.orchestrator.log_id
     path = f"/ai/sessions/{session}/events?after={log}:4.1"
     headers = {"Last-Event-ID": f"{log}:1.0"}
-    async with served.client.stream("GET", path, headers=headers) as response:
-        first = await anext(response.aiter_text())
+    async with (
+        served.client.stream("GET", path, headers=headers) as response,
+        aclosing(response.aiter_text()) as texts,
+    ):
+        first = await anext(texts)
     assert f"id: {log}:2.1\n" in first
     assert "RUN_STARTED" in first
 

@@ -1,18 +1,15 @@
-import socket
 from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.unit.cli.terminal import Home
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     """A user whose server, if one is started, listens on a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return Home(tmp_path, {"YAOKI_SERVER__PORT": str(port)})
+    return Home(tmp_path, {"YAOKI_SERVER__PORT": str(free_port())})
 
 
 def chain(*base_urls: str) -> str:

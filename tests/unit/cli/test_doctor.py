@@ -1,10 +1,10 @@
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.unit.cli.scripted_server import ScriptedServer, says, scripted_server
 from yaoki.app import hosted
 from yaoki.cli import doctor as command
@@ -27,9 +27,7 @@ async def provider() -> AsyncIterator[ScriptedServer]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 class Patient:

@@ -365,10 +365,9 @@ async def test_a_deadline_does_not_wait_for_a_request_that_will_not_close() -> N
                 await stuck.wait()
 
     chain = chain_of(FakeUpstream([refuse_to_close]), FakeUpstream(says("Yes.")), first_token_timeout_s=0.05)
-    started = asyncio.get_running_loop().time()
-    told = await Told().hear(chain)
+    async with asyncio.timeout(10):
+        told = await Told().hear(chain)
     assert told.text == "Yes."
-    assert asyncio.get_running_loop().time() - started < 0.5
     assert len(chain.stragglers) == 1
     stuck.set()
     await chain.aclose()

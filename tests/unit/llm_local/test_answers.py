@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import aclosing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -72,8 +73,11 @@ async def test_it_listens_on_loopback_only() -> None:
 async def test_giving_up_on_an_answer_stops_its_generation() -> None:
     async with running() as model, client(model) as http:
         body = {"messages": SAGA, "stream": True, "max_tokens": 1500, "ignore_eos": True}
-        async with http.stream("POST", "/chat/completions", json=body) as response:
-            await anext(response.aiter_lines())
+        async with (
+            http.stream("POST", "/chat/completions", json=body) as response,
+            aclosing(response.aiter_lines()) as lines,
+        ):
+            await anext(lines)
         process = psutil.Process(pid_of(model))
         spent = [0.0]
 

@@ -107,6 +107,8 @@ class ApiKeys:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self.ledger.full.wait()
             await self.ledger.write()
+            for caller in self._by_name.values():
+                caller.look_at_the_calendar()
             try:
                 await self.look()
             except SessionStoreUnavailableError as error:

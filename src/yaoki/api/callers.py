@@ -51,6 +51,10 @@ class Caller:
             return chains
         return {name: chain for name, chain in chains.items() if name in self._models}
 
+    def look_at_the_calendar(self) -> None:
+        """To be called now and then; see `metering`."""
+        self._meter.look_at_the_calendar()
+
     @contextmanager
     def answering(
         self, request: WireRequest, chain: Chain, prompt_tokens: int, budgets: Budgets
@@ -89,11 +93,18 @@ def _limits(key: ApiKey | None) -> Limits:
 
 def _most_output(request: WireRequest, chain: Chain) -> int:
     """Tokens that one model's answer may have."""
-    own = max(candidate.policy.max_output_tokens for candidate in chain.candidates)
-    return min([own, *(wanted for name in LIMITS if (wanted := request.body.get(name)))])
+    most = 0
+    for candidate in chain.candidates:
+        most = max(most, candidate.policy.max_output_tokens)
+    for name in LIMITS:
+        most = min(most, request.body.get(name) or most)
+    return most
 
 
 def _price(chain: Chain, prompt_tokens: int, output_tokens: int) -> float:
     """US dollars of such an answer from the chain's dearest model, as far as prices are known."""
-    prices = (candidate.price(prompt_tokens, output_tokens) for candidate in chain.candidates if candidate.price)
-    return max((price for price in prices if price), default=0.0)
+    dearest = 0.0
+    for candidate in chain.candidates:
+        if candidate.price is not None:
+            dearest = max(dearest, candidate.price(prompt_tokens, output_tokens) or 0.0)
+    return dearest

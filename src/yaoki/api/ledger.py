@@ -62,7 +62,10 @@ class Ledger:
 
     def add(self, name: str, day: date, spent: Spending) -> None:
         """Write an answer's cost with the next batch."""
-        self._unwritten.setdefault((name, day), Spending()).add(spent)
+        known = self._unwritten.get((name, day))
+        if known is None:
+            known = self._unwritten[name, day] = Spending()
+        known.add(spent)
         self._answers += 1
         if self._answers >= BATCH:
             self.full.set()

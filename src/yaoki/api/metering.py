@@ -4,13 +4,14 @@ What an answer costs is known when it is over, so the most that it may cost is h
 let in while anything is left besides what is held: however many come at once, a day's limit is exceeded by no more than
 the last answer that was let in. What an answer did not use is given back.
 
-Days are those of UTC. A clock that leaps to another day begins that day's count anew.
+Days are those of UTC. Whoever keeps a meter tells it now and then to look at the calendar, so that no answer has to;
+when it is about to refuse, it looks by itself. A clock that leaps to another day begins that day's count anew.
 """
 
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import NoReturn
+from typing import NamedTuple
 
 from yaoki.errors import ResourceRateLimitedError
 from yaoki.llm.budget import TurnBudget
@@ -30,29 +31,13 @@ class Limits:
     usd_per_day: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Hold(NamedTuple):
     """What one answer may cost at most, and what was left for it when it began; None: no limit."""
 
     tokens: int
     usd: float
     tokens_left: int | None
     usd_left: float | None
-
-
-class _Day:
-    """A limit of one day, and how much of it is held by answers under way."""
-
-    __slots__ = ("held", "limit", "what")
-
-    def __init__(self, what: str, limit: float | None) -> None:
-        self.what = what
-        self.limit = limit
-        self.held = 0.0
-
-    def left(self, spent: float) -> float | None:
-        """What is neither spent nor held; None: no limit."""
-        return None if self.limit is None else self.limit - spent - self.held
 
 
 class Meter:
@@ -67,15 +52,15 @@ class Meter:
         today: What was spent in it.
     """
 
-    __slots__ = ("_clock", "_starts", "_tokens", "_usd", "day", "limits", "today")
+    __slots__ = ("_clock", "_held_tokens", "_held_usd", "_starts", "day", "limits", "today")
 
     def __init__(self, limits: Limits, clock: Clock, today: Spending | None = None) -> None:
         self.limits = limits
         self.day = clock.utcnow().date()
         self.today = today or Spending()
         self._clock = clock
-        self._tokens = _Day("tokens", limits.tokens_per_day)
-        self._usd = _Day("money", limits.usd_per_day)
+        self._held_tokens = 0
+        self._held_usd = 0.0
         self._starts: deque[float] = deque()
 
     def hold(self, tokens: int, usd: float) -> Hold:
@@ -84,24 +69,26 @@ class Meter:
         Raises:
             ResourceRateLimitedError: It may not begin now; nothing is held. The fact `code` is OpenAI's word for why.
         """
-        self._turn_the_day()
-        tokens_left = self._some_left(self._tokens, self.today.tokens)
-        usd_left = self._some_left(self._usd, self.today.cost_usd)
+        if self._over(self._held_tokens, self._held_usd):
+            self.look_at_the_calendar()
+            if over := self._over(self._held_tokens, self._held_usd):
+                raise self._refusal(over)
         self._count_start()
-        self._tokens.held += tokens
-        self._usd.held += usd
-        return Hold(
-            tokens=tokens,
-            usd=usd,
-            tokens_left=None if tokens_left is None else int(tokens_left),
-            usd_left=usd_left,
+        limits, today = self.limits, self.today
+        hold = Hold(
+            tokens,
+            usd,
+            None if limits.tokens_per_day is None else limits.tokens_per_day - today.tokens - self._held_tokens,
+            None if limits.usd_per_day is None else limits.usd_per_day - today.cost_usd - self._held_usd,
         )
+        self._held_tokens += tokens
+        self._held_usd += usd
+        return hold
 
     def settle(self, hold: Hold, budget: TurnBudget) -> Spending:
         """The answer is over: give back what was held, count what its budget says, and return that."""
-        self._turn_the_day()
-        self._tokens.held -= hold.tokens
-        self._usd.held -= hold.usd
+        self._held_tokens -= hold.tokens
+        self._held_usd -= hold.usd
         spent = Spending(
             requests=1,
             input_tokens=budget.input_tokens,
@@ -112,6 +99,19 @@ class Meter:
         )
         self.today.add(spent)
         return spent
+
+    def look_at_the_calendar(self) -> None:
+        """Begin to count anew if it is another day."""
+        today = self._clock.utcnow().date()
+        if today != self.day:
+            self.day, self.today = today, Spending()
+
+    def _over(self, held_tokens: int, held_usd: float) -> str:
+        """What there is nothing left of today, besides what is held; empty while there is some of each."""
+        tokens, usd = self.limits.tokens_per_day, self.limits.usd_per_day
+        if tokens is not None and self.today.tokens + held_tokens >= tokens:
+            return "tokens"
+        return "money" if usd is not None and self.today.cost_usd + held_usd >= usd else ""
 
     def _count_start(self) -> None:
         limit = self.limits.requests_per_minute
@@ -128,27 +128,17 @@ class Meter:
             )
         starts.append(now)
 
-    def _some_left(self, day: _Day, spent: float) -> float | None:
-        left = day.left(spent)
-        if left is not None and left <= 0:
-            self._refuse(day, spent)
-        return left
-
-    def _refuse(self, day: _Day, spent: float) -> NoReturn:
-        if day.limit is None or spent < day.limit:
-            raise ResourceRateLimitedError(
-                f"Answers under way may use all the {day.what} that this key has left today.",
+    def _refusal(self, over: str) -> ResourceRateLimitedError:
+        spent = self._over(0, 0.0)
+        if not spent:
+            return ResourceRateLimitedError(
+                f"Answers under way may use all the {over} that this key has left today.",
                 retry_after_s=_HELD_RETRY_S,
                 code="rate_limit_exceeded",
             )
         midnight = datetime.combine(self.day + timedelta(days=1), time(), UTC)
-        raise ResourceRateLimitedError(
-            f"This key has no {day.what} left for today (UTC).",
+        return ResourceRateLimitedError(
+            f"This key has no {spent} left for today (UTC).",
             retry_after_s=max(1.0, round((midnight - self._clock.utcnow()).total_seconds())),
             code="insufficient_quota",
         )
-
-    def _turn_the_day(self) -> None:
-        today = self._clock.utcnow().date()
-        if today != self.day:
-            self.day, self.today = today, Spending()

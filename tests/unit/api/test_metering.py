@@ -93,6 +93,7 @@ def test_an_answer_that_ends_after_midnight_counts_for_the_day_it_ends_in() -> N
     yesterday = meter.day
     hold = meter.hold(50, 0.0)
     clock.move(TO_MIDNIGHT_S)
+    meter.look_at_the_calendar()
     meter.settle(hold, used(30))
     assert (meter.day > yesterday, meter.today.tokens) == (True, 30)
     assert meter.hold(50, 0.0).tokens_left == 70, "nothing is held for it any more"

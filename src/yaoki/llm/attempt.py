@@ -20,6 +20,7 @@ from yaoki.errors import (
 )
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.candidates import Candidate, Stake
+from yaoki.llm.characters import UNSEEN, ZERO_WIDTH
 from yaoki.llm.continuing import CHARS_PER_TOKEN
 from yaoki.llm.deltas import (
     Continuation,
@@ -264,7 +265,7 @@ class Attempt:
     def _end_text(self) -> Iterator[Item]:
         """A tool call begins, so the text before it is whole, and whoever has to make the call again need not say it."""
         text = ""
-        if self._seam is not None:
+        if self._seam is not None and self._seam.begun:
             text = self._gate.feed(self._seam.flush(calls=True))
             yield from self._joined()
         text += self._gate.end_word()
@@ -293,7 +294,7 @@ class Attempt:
         if self._seam is not None:
             response.text += self._gate.feed(self._seam.flush(calls=bool(response.calls)))
         response.text += self._gate.flush()
-        empty = not (answer.shown + response.text).strip() and not response.calls
+        empty = not (answer.shown + response.text).strip(UNSEEN) and not response.calls
         if empty and response.finish.reason in _GOOD:
             raise ModelEmptyError("The model gave an empty answer.", fault="empty")
 
@@ -333,9 +334,15 @@ class Attempt:
         answer = self._answer
         answer.calling = self._response.calling or (answer.calling and self._seam is not None)
         if self._seam is None and not self._task.hold_text:
-            answer.lost = self._gate.held
+            answer.lost = _known(self._gate.held)
 
 
 def _gap(held: str) -> str:
     """The white space that it begins with."""
     return held[: len(held) - len(held.lstrip())]
+
+
+def _known(held: str) -> str:
+    """What is known to follow the text shown; nothing if it is only noise that takes no room."""
+    lost = held.rstrip(ZERO_WIDTH)
+    return "" if lost != held and not lost.strip() else lost

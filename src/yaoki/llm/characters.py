@@ -19,6 +19,11 @@ UNSPACED = re.compile(f"[{_UNSPACED}]")
 WORD_END = re.compile(rf"(?<=\S)(?=\s)|(?<=[{_UNSPACED}])(?=\S)|(?<=\S)(?=[{_UNSPACED}])")
 """A place where a word may end, if it does not part a character from what extends it."""
 
+ZERO_WIDTH = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff\0"
+"""Characters that take no room: alone, they say nothing."""
+UNSEEN = ZERO_WIDTH + "".join(character for character in map(chr, range(0x3001)) if character.isspace())
+"""These, and white space."""
+
 _JOINER = "\u200d"
 _FLAG = re.compile("[\U0001f1e6-\U0001f1ff]")
 _EXTENDING = re.compile("[\u200c\u200d\ufe00-\ufe0f\u1160-\u11ff\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")

@@ -57,15 +57,18 @@ def left_of(limit: int, half: HalfAnswer | None) -> int:
 
 
 def instruction(half: HalfAnswer) -> str:
-    """The user's message that asks for the rest of an answer, or for its tool call again."""
+    """The user's message that asks for the rest of an answer, or for its tool call again.
+
+    The last words stand at its very end: small models go on with what stands there, and said the rest of the
+    instruction when it came after them (see `docs/benchmarks/seams.md`).
+    """
     if half.calling:
         return (
             "The connection was cut while you were calling a tool, after the text above had reached me. "
             "Make the same tool call again now. Write no text: neither what is above nor anything about the cut."
         )
     return (
-        "The connection was cut in the middle of your answer; the text above is all that reached me. Go on exactly "
-        "where it stops. Begin by repeating its last words, character for character:\n"
-        f"{anchor_of(half.text)}\n"
-        "Then write on to the end, as if nothing had happened: no greeting, no apology, no word about the cut."
+        "Your last message was cut off in the middle. Send the rest of it, and nothing else. The first words of your "
+        "reply must be the last words that arrived, exactly as they are:\n"
+        f"{anchor_of(half.text)}"
     )

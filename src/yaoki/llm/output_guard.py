@@ -9,6 +9,7 @@ asked.
 from typing import Literal
 
 from yaoki.errors import ModelMalformedError
+from yaoki.llm.characters import UNSEEN
 from yaoki.llm.deltas import Delta, Reasoning, Text, ToolCallPiece
 
 Excess = Literal["endless", "loop"]
@@ -71,7 +72,7 @@ class OutputGuard:
         self.excess = excess
 
     def _count_blanks(self, text: str) -> None:
-        blank = len(text) - len(text.rstrip())
+        blank = len(text) - len(text.rstrip(UNSEEN))
         self._blanks = self._blanks + blank if blank == len(text) else blank
         if self._blanks > MAX_BLANKS:
             raise ModelMalformedError("The model sends nothing but blanks.", fault="blanks")

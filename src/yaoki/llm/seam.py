@@ -7,12 +7,14 @@ the first token.
     what comes                                    prefill                       instruction
     white space first, where white space belongs  goes on: shown as it is       as below
     the whole text again, from its beginning      trimmed                       trimmed
-    its last words again                          trimmed, if telling           trimmed
+    its last words again                          trimmed, if telling           trimmed, also twice
     another answer that begins as it did          refused                       refused
     a preamble, then its last words               refused                       trimmed up to their end
     a preamble, a sentence of its own             refused                       refused
     punctuation, a small letter                   goes on, the gap put back     goes on, the gap put back
-    nothing, where there was more to say          refused                       refused
+    nothing, where there was more to say          refused                       refused, also after the last words
+    its last words over and over                  as its last words again       refused
+    its last words, then a word about the cut     shown                         refused
     "…", where words were to come                 refused                       refused
 
 White space tells much: a backend that goes on with a text continues with the blank that follows it, while one that
@@ -20,6 +22,10 @@ begins a turn of its own does not. So a repetition right after a blank is believ
 of a table, lines of code), unless it is the whole answer from the beginning. A repetition is telling if it cannot well
 be chance: five characters, four of them different, from the start of a word. A repetition may be set anew: white space
 counts as such, whatever it consists of.
+
+What the first half had gone on with, unseen, is a witness. Whoever begins without the white space that stood there, or
+repeats what was shown, and says another word than the one that had come, is believed less; and a text that could be
+either, all of it again or more of the same, is refused.
 """
 
 import re
@@ -40,6 +46,8 @@ _ATTACHED = tuple(".,;:!?)]}%…’”»、。，！？；：）」』")
 _QUOTES = "\"'`«“„…. \t\r\n>*"
 _UNQUOTES = "\"'`”»…"
 """Signs that a model may put before and after the last words that it repeats."""
+_BETWEEN = f"{_QUOTES}{_UNQUOTES},:-—"
+"""Signs that it may put between them when it repeats them twice."""
 _BLANKS = re.compile(r"\s+")
 _FLAT_CHARACTER = re.compile(r"\s+|\S")
 _PREAMBLE = re.compile(
@@ -51,6 +59,16 @@ _PREAMBLE = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_PREAMBLE = 24
+_SENTENCE = re.compile(r"[A-Z][a-z]+[\s,]|[A-Z]\s")
+_TALK = re.compile(
+    r"(?:the connection was|your last message|send the rest|the first words of your|the message was cut"
+    r"|here(?: is|'s) the (?:rest|continuation)|continu(?:ing|ed) (?:from|where)|(?:sure|certainly)[,!.]"
+    r"|(?:i'm|i am) sorry for (?:the|any) (?:confusion|inconvenience|interruption|misunderstanding)"
+    r"|i apologi[sz]e for (?:the|any) (?:confusion|inconvenience|interruption|misunderstanding))",
+    re.IGNORECASE,
+)
+"""What a model says after the last words if it has not understood: a word about the cut, or what it was asked."""
+_LONGEST_TALK = 32
 
 
 class SeamRefusedError(Exception):
@@ -66,13 +84,13 @@ class Seam:
         gap: White space known to have followed `shown`; None if that is not known.
         whole: Whether `shown` ends with a whole word, as far as that is known: after a crash it is not, where `shown`
             ends with a run so long that it may have been shown before its end.
-        more: What the first half went on with, unseen; only whether there was something matters.
+        more: What the first half went on with, unseen: as a rule white space, and a part of the next word.
 
     Attributes:
         decided: Everything fed from now on is let through.
     """
 
-    __slots__ = ("_blank", "_buffer", "_flat", "_gap", "_half", "_more", "_shown", "_whole", "_words", "decided")
+    __slots__ = ("_blank", "_buffer", "_flat", "_gap", "_half", "_lost", "_shown", "_whole", "_words", "decided")
 
     def __init__(
         self, shown: str, half: HalfAnswer, *, gap: str | None = None, whole: bool = True, more: str = ""
@@ -80,15 +98,20 @@ class Seam:
         self._shown = shown.rstrip()
         self._flat = _flat(self._shown)
         self._half = half
-        self._whole = whole and not (gap is None and _may_be_cut(self._shown))
+        self._whole = bool(gap) or (whole and not (gap is None and _may_be_cut(self._shown)))
         self._blank = shown[len(self._shown) :]
         self._gap = (
             (self._blank or ("" if UNSPACED.match(shown[-1]) or not self._whole else " ")) if gap is None else gap
         )
-        self._more = bool(more.strip())
+        self._lost = _flat(more)
         self._words = any(map(str.isalnum, more))
         self._buffer = ""
         self.decided = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything but white space waits to be judged."""
+        return bool(self._buffer.strip())
 
     def feed(self, text: str) -> str:
         """Take received text; return what may be shown, empty while undecided.
@@ -99,7 +122,7 @@ class Seam:
         if self.decided:
             return text
         self._buffer += text
-        if self._in_doubt(self._buffer) and (len(self._buffer) < MAX_HELD or self._says_all_again(self._buffer)):
+        if self._in_doubt(self._buffer) and self._may_be_held(self._buffer):
             return ""
         return self._once(self._decide())
 
@@ -107,21 +130,22 @@ class Seam:
         """The stream is whole: decide with what there is.
 
         Args:
-            calls: The response asks for tools, so it need not go on with the text.
+            calls: The response asks for tools, so it need not go on with a text that was all there.
 
         Raises:
             SeamRefusedError: This is no continuation.
         """
         if self.decided:
             return ""
-        if self._words and not calls and not any(map(str.isalnum, self._buffer)):
+        called = calls and self._half.calling
+        if self._words and not called and not any(map(str.isalnum, self._buffer)):
             raise SeamRefusedError("the continuation has no word where there were more to come")
-        if self._buffer.strip():
-            return self._once(self._decide())
+        text = self._once(self._decide()) if self._buffer.strip() else "" if self._instructed else self._buffer
         self.decided = True
-        if not calls and (self._half.calling or self._more or not self._shown.endswith(_SENTENCE_ENDS)):
+        more = self._half.calling or self._lost.strip() or not self._shown.endswith(_SENTENCE_ENDS)
+        if more and not calls and not text.strip():
             raise SeamRefusedError("the continuation is empty where there was more to say")
-        return "" if self._instructed else self._buffer
+        return text
 
     def _once(self, text: str) -> str:
         """White space that was shown already is not shown again."""
@@ -142,21 +166,30 @@ class Seam:
         start = text.lstrip()
         if not start or (self._words and not any(map(str.isalnum, start))):
             return True
-        if self._begins_again(text) and (not self._goes_on(text) or len(self._shown) >= _WHOLE_CHARS):
+        if self._begins_again(text) and (not self._goes_on(text) or _is_telling(self._flat)):
             return True
         if len(start) < _LONGEST_PREAMBLE and not self._is_word_by_word(text):
             return True
         if self._goes_on(text):
             return False
-        unfinished = self._instructed and self._anchor_end(start) is None and _is_preamble(start)
-        return unfinished or self._repeats_so_far(start)
+        return self._repeats_so_far(start) or (self._instructed and self._quotes_in_doubt(start))
+
+    def _quotes_in_doubt(self, start: str) -> bool:
+        """Whether the last words may yet come, or come again, or be followed by talk."""
+        end = self._anchor_end(start)
+        if end is None:
+            return _is_preamble(start)
+        if self._agrees(start[end:]):
+            return False
+        rest = self._after_anchors(start[end:])[0].lstrip(_BETWEEN)
+        return anchor_of(self._shown).startswith(rest) or len(rest) < _LONGEST_TALK
 
     def _begins_again(self, text: str) -> bool:
         return self._flat.startswith(_flat(text.lstrip()))
 
-    def _says_all_again(self, text: str) -> bool:
-        """Whether this has been the answer from its beginning for so long that the rest of it is worth waiting for."""
-        return self._begins_again(text) and _is_telling(text)
+    def _may_be_held(self, text: str) -> bool:
+        """Whether this is short, or has been the answer from its beginning for so long that its rest is worth a wait."""
+        return len(text) < MAX_HELD or not text.strip() or (self._begins_again(text) and _is_telling(text))
 
     def _is_word_by_word(self, text: str) -> bool:
         """Whether a short text is innocent already: a small letter or punctuation after the right blank."""
@@ -172,22 +205,66 @@ class Seam:
         self.decided = True
         text, self._buffer = self._buffer, ""
         start = text.lstrip()
-        if _flat(start).startswith(self._flat) and self._restarts(text):
+        if self._is_all_again(text, start):
+            if not self._is_surely_again(text) or self._may_be_quoted(start):
+                raise SeamRefusedError("the continuation may be the whole text again, or more of the same")
             return start[_ends(start)[len(self._flat) - 1] :]
         if self._goes_on(text):
-            if _is_preamble(start):
+            if _is_preamble(start) or self._begins_a_paragraph(text):
                 raise SeamRefusedError("the continuation begins with a preamble")
             return text
         end = self._anchor_end(start) if self._instructed else self._overlap(start)
+        if end and self._instructed:
+            return self._after_the_quote(start, end)
+        if end and self._agrees(start):
+            raise SeamRefusedError("the continuation may be the last words again, or more of the same")
         if end:
-            quoted = self._instructed and start[0] in _QUOTES
-            return self._with_gap(start[end:].lstrip(_UNQUOTES) if quoted else start[end:])
+            return self._with_gap(start[end:])
         return self._join(text, start)
 
-    def _restarts(self, text: str) -> bool:
-        if not self._goes_on(text):
-            return len(set(self._shown)) > 1
-        return len(self._shown) >= _WHOLE_CHARS and len(set(self._shown)) >= _TELLING_KINDS
+    def _is_all_again(self, text: str, start: str) -> bool:
+        if not _flat(start).startswith(self._flat):
+            return False
+        if self._goes_on(text):
+            return _is_telling(self._flat)
+        return len(set(self._shown)) > 1 or len(self._shown) >= _TELLING_CHARS or self._disagrees(text)
+
+    def _is_surely_again(self, text: str) -> bool:
+        """Whether this, which begins as all that was shown did, cannot be the same words once more."""
+        if self._goes_on(text):
+            return self._disagrees(text) or (len(self._shown) >= _WHOLE_CHARS and not self._lost.strip())
+        return len(set(self._shown)) > 1 and not self._agrees(text) or self._disagrees(text)
+
+    def _may_be_quoted(self, start: str) -> bool:
+        """Whether the whole text, which this begins with, begins with the very words that were to be quoted."""
+        anchor = anchor_of(self._shown)
+        return self._instructed and anchor != self._shown and start.startswith(anchor)
+
+    def _after_the_quote(self, start: str, end: int) -> str:
+        """What follows the last words; they may have been announced, set in quotation marks, and said once more."""
+        anchor = anchor_of(self._shown)
+        if "```" in start[:end].removesuffix(anchor):
+            raise SeamRefusedError("the continuation stands in a block of code of its own")
+        rest = start[end:].lstrip(_UNQUOTES) if start[0] in _QUOTES else start[end:]
+        again = rest.lstrip(_BETWEEN)
+        if again != rest and again.startswith(anchor) and not self._agrees(rest):
+            rest = again.removeprefix(anchor)
+        return self._with_gap(rest)
+
+    def _agrees(self, text: str) -> bool:
+        """Whether this goes on with what had come, unseen."""
+        word = self._lost.strip()
+        return bool(word) and text.lstrip().startswith(word)
+
+    def _disagrees(self, text: str) -> bool:
+        """Whether this says another word than the one that had come; not before that can be seen."""
+        word, start = self._lost.strip(), _flat(text.lstrip())
+        return bool(word) and not start.startswith(word) and not word.startswith(start)
+
+    def _begins_a_paragraph(self, text: str) -> bool:
+        """Whether this says something else, after a line break that was not there."""
+        blank = text[: len(text) - len(text.lstrip())]
+        return "\n" in blank and "\n" not in self._gap and self._disagrees(text)
 
     def _anchor_end(self, start: str) -> int | None:
         """Where the repeated last words end in an instructed continuation; None if they are not there (yet)."""
@@ -216,6 +293,12 @@ class Seam:
             raise SeamRefusedError("the continuation begins with a preamble")
         if _is_beginning_of(_flat(start), self._flat):
             raise SeamRefusedError("the continuation begins the answer again, and says it in another way")
+        if self._gap and self._disagrees(start) and start[0] not in _ATTACHED:
+            raise SeamRefusedError("the continuation says another word than the one that had come")
+        if start.startswith("```") and not self._lost.lstrip().startswith("`"):
+            raise SeamRefusedError("the continuation stands in a block of code of its own")
+        if not self._whole and _SENTENCE.match(start):
+            raise SeamRefusedError("the continuation begins a sentence where a word was to go on")
         sentence_ended = self._shown.endswith(_SENTENCE_ENDS)
         if self._whole and not sentence_ended and (start[0].isupper() or start[0] == "#"):
             raise SeamRefusedError("the continuation begins a sentence of its own")

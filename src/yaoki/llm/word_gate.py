@@ -5,7 +5,7 @@ when white space follows it, or, in scripts without white space, when the next c
 is let through after a while, up to its last whole character; `whole` then says that the seam may lie inside a word.
 """
 
-from yaoki.llm.characters import WORD_END, parts_a_character
+from yaoki.llm.characters import UNSEEN, WORD_END, parts_a_character
 
 MAX_HELD = 24
 """Characters of one word that are held back at most."""
@@ -33,10 +33,19 @@ class WordGate:
         cut = _last_end_ascii(text) if text.isascii() else _last_end(text)
         if cut:
             self.whole = True
-        if len(text) - cut > MAX_HELD and len(text[cut:].strip()) > MAX_HELD:
+        if len(text) - cut > MAX_HELD and len(text[cut:].strip(UNSEEN)) > MAX_HELD:
             cut, self.whole = _last_character(text), False
+        if not text[:cut].strip(UNSEEN):
+            cut = 0
         self.held = text[cut:]
         return text[:cut]
+
+    def end_word(self) -> str:
+        """Something else than text has come: return the word that was held, which is whole; blanks stay."""
+        word = self.held.rstrip()
+        self.held = self.held[len(word) :]
+        self.whole = self.whole or bool(word)
+        return word
 
     def flush(self) -> str:
         """The answer is whole: return the rest."""

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 
-from yaoki.cli import examine_machine, examine_models
+from yaoki.cli import examine_keys, examine_machine, examine_models
 from yaoki.cli.findings import Finding, failure, ok
 from yaoki.cli.globals import Globals
 from yaoki.cli.outcome import FAILED, OK, say
@@ -43,6 +43,7 @@ async def examine(options: Globals, environ: Mapping[str, str]) -> list[Finding]
     ]
     findings += await examine_machine.store(settings)
     findings += await examine_machine.server(settings)
+    findings += await examine_keys.keys(settings)
     findings += await examine_models.models(settings, environ)
     findings += await examine_models.offers(settings, environ)
     return findings

@@ -141,4 +141,4 @@ def _spending(spent: Spending) -> str:
     if spent.estimated_tokens:
         told += f" ({spent.estimated_tokens} of them estimated)"
     told += f", ${spent.cost_usd:.6f} at list prices"
-    return told + (f" ({spent.unpriced} requests without a known price)" if spent.unpriced else "")
+    return told + (f" ({spent.unpriced} without a known price)" if spent.unpriced else "")

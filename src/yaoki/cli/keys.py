@@ -45,7 +45,7 @@ def create_key(
         NewKey(
             name=name,
             owner=owner or name,
-            models=tuple(models.split(",")) if models else None,
+            models=tuple(map(str.strip, models.split(","))) if models else None,
             requests_per_minute=requests_per_minute,
             tokens_per_day=tokens_per_day,
             usd_per_day=usd_per_day,

@@ -13,6 +13,7 @@ from yaoki.cli.examine_models import offers
 from yaoki.cli.findings import Finding
 from yaoki.cli.globals import Globals
 from yaoki.settings import load
+from yaoki.store.store import open_store
 
 LIST = {"data": [{"id": "llama3.2:latest"}, {"id": "llama2"}]}
 
@@ -147,6 +148,21 @@ async def test_another_programs_database_is_a_failure(patient: Patient, provider
     patient.settings(model("llama2", f"{provider.address}/v1"))
     (patient.file.parent / "yaoki.db").write_bytes(b"not a database, but longer than nothing at all")
     assert (await patient.examined())["store"].status == "failure"
+
+
+async def test_keys_are_told_of_where_they_matter(patient: Patient, provider: ScriptedServer) -> None:
+    models = model("llama2", f"{provider.address}/v1")
+    wanted = f'{models}[auth]\nv1 = "keys"\n'
+    patient.settings(wanted)
+    assert (await patient.examined())["keys"].remedy == "Make one: yaoki keys create NAME."
+    store = await open_store(patient.file.parent / "yaoki.db")
+    await store.api_keys.create("ann", "ann")
+    assert (await patient.examined())["keys"].found == "the base URL wants one; valid: 1"
+    patient.settings(models)
+    assert (await patient.examined())["keys"].status == "note"
+    await store.api_keys.revoke("ann")
+    await store.aclose()
+    assert "keys" not in await patient.examined()
 
 
 async def test_what_is_there_and_unused_is_offered(patient: Patient, provider: ScriptedServer) -> None:

@@ -143,7 +143,7 @@ class Seam:
         text = self._once(self._decide()) if self._buffer.strip() else "" if self._instructed else self._buffer
         self.decided = True
         more = self._half.calling or self._lost.strip() or not self._shown.endswith(_SENTENCE_ENDS)
-        if more and not calls and not text.strip():
+        if more and not called and not text.strip():
             raise SeamRefusedError("the continuation is empty where there was more to say")
         return text
 
@@ -245,11 +245,23 @@ class Seam:
         anchor = anchor_of(self._shown)
         if "```" in start[:end].removesuffix(anchor):
             raise SeamRefusedError("the continuation stands in a block of code of its own")
-        rest = start[end:].lstrip(_UNQUOTES) if start[0] in _QUOTES else start[end:]
-        again = rest.lstrip(_BETWEEN)
-        if again != rest and again.startswith(anchor) and not self._agrees(rest):
-            rest = again.removeprefix(anchor)
+        quoted = start[0] in _QUOTES
+        rest, more_times = self._after_anchors(start[end:].lstrip(_UNQUOTES) if quoted else start[end:])
+        if more_times > 1:
+            raise SeamRefusedError("the continuation says the last words over and over")
+        if _TALK.match(rest.lstrip(_BETWEEN)) and not self._agrees(rest):
+            raise SeamRefusedError("the continuation speaks of the cut")
         return self._with_gap(rest)
+
+    def _after_anchors(self, rest: str) -> tuple[str, int]:
+        """What follows the last words where they are said again, set apart by signs; and how often that is."""
+        anchor, times = anchor_of(self._shown), 0
+        while not self._agrees(rest):
+            again = rest.lstrip(_BETWEEN)
+            if again == rest or not again.startswith(anchor):
+                break
+            rest, times = again.removeprefix(anchor), times + 1
+        return rest, times
 
     def _agrees(self, text: str) -> bool:
         """Whether this goes on with what had come, unseen."""

@@ -133,13 +133,21 @@ export class Conversation {
       this.port.moved();
     }
     if (next.ended) this.ended(next.ended.turn);
-    if (next.guidance) this.notice = next.guidance;
+    if (next.guidance) this.advised(next.guidance);
     if (next.reload) {
       this.loaded = false;
       this.notice = CATCHING_UP;
       this.follower?.restart();
     }
     this.port.changed();
+  }
+
+  private advised(guidance: Guidance): void {
+    const over = guidance.state === "saving"; // the store's trouble: what was said of it stands no longer
+    this.notice = over ? null : guidance;
+    if (!over) return;
+    this.port.announce(guidance.reason ?? "");
+    this.outbox.now();
   }
 
   private ended(turn: string): void {

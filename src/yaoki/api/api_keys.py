@@ -10,10 +10,12 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from yaoki.api.bodies import lingering
 from yaoki.api.callers import Caller
 from yaoki.api.ledger import WRITE_EVERY_S, Ledger
+from yaoki.api.problems import problem_response
 from yaoki.errors import SecurityUnauthenticatedError, SessionStoreUnavailableError
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 from yaoki.store.api_key_table import PREFIX, ApiKeyTable, digest_of
@@ -21,6 +23,8 @@ from yaoki.store.api_key_table import PREFIX, ApiKeyTable, digest_of
 LOOK_EVERY_S = WRITE_EVERY_S
 """Seconds until a key that was made or revoked beside a running server is known to it."""
 _REMEDY = "Send a key as Authorization: Bearer yk_…; whoever runs this server makes one with: yaoki keys create NAME"
+
+_CALLER = "yaoki.caller"
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +117,30 @@ class ApiKeys:
                 await self.look()
             except SessionStoreUnavailableError as error:
                 _log.debug("API keys cannot be read now: %s", error)  # the store tells of itself elsewhere
+
+
+class KeyGuard:
+    """Refuses whoever has no good key before anything of a body is read; notes whose request it is."""
+
+    def __init__(self, app: ASGIApp, keys: ApiKeys) -> None:
+        self._app = app
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        try:
+            scope[_CALLER] = self._keys.caller(scope)
+        except SecurityUnauthenticatedError as refusal:
+            response = problem_response(refusal, scope)
+            response.headers["connection"] = "close"
+            await response(scope, receive, lingering(receive, send))
+        else:
+            await self._app(scope, receive, send)
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Whose request it is that a `KeyGuard` let in."""
+    return scope[_CALLER]
 
 
 def _say_if_broken(keeping: asyncio.Task[None]) -> None:

@@ -44,7 +44,7 @@ class BodyGuard:
         except AIOrchestrationError as refusal:
             response = problem_response(refusal, scope)
             response.headers["connection"] = "close"
-            await response(scope, receive, _lingering(receive, send))
+            await response(scope, receive, lingering(receive, send))
             return
         claimed = self._excess(len(body))
         try:
@@ -127,7 +127,7 @@ class BodyGuard:
         )
 
 
-def _lingering(receive: Receive, send: Send) -> Send:
+def lingering(receive: Receive, send: Send) -> Send:
     """A `send` that ends its answer only when the client has stopped sending, or has had time to.
 
     Closing at once would reset the connection under a client that is not done, and the reset would eat the answer.

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from yaoki.api.api_keys import ApiKeys
+from yaoki.api.api_keys import ApiKeys, KeyGuard, caller_of
 from yaoki.api.bodies import BodyGuard
 from yaoki.api.callers import Budgets, Caller
 from yaoki.api.guards import AccessGuard, SecurityHeaders
@@ -47,7 +47,6 @@ class OpenAIFace:
 
     Args:
         services: The application's.
-        keys: Who may ask.
         chains: By the name of the model that stands first in each.
         budget: What one answer may spend.
         answers: Those that were given before.
@@ -60,7 +59,6 @@ class OpenAIFace:
     def __init__(
         self,
         services: Services,
-        keys: ApiKeys,
         chains: Mapping[str, Chain],
         budget: Budgets,
         answers: AnswerCache,
@@ -68,7 +66,6 @@ class OpenAIFace:
         rng: Random,
     ) -> None:
         self._services = services
-        self._keys = keys
         self._chains = chains
         self._budget = budget
         self._answers = answers
@@ -81,7 +78,7 @@ class OpenAIFace:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         try:
-            caller = self._keys.caller(scope)
+            caller = caller_of(scope)
             match scope["method"], scope["path"]:
                 case "POST", path if path == _CHAT:
                     await self._chat(caller, scope, receive, send)
@@ -169,9 +166,9 @@ class OpenAIFront:
         self._app = app
         rng = rng or Random()  # noqa: S311 - ids, no secrets
         answers = AnswerCache() if answers is None else answers
-        self._face = OpenAIFace(services, keys, chains, budget, answers, rng=rng)
+        self._face = OpenAIFace(services, chains, budget, answers, rng=rng)
         self._guarded = SecurityHeaders(
-            AccessGuard(BodyGuard(self._face, policy, largest=policy.v1_body_bytes), policy)
+            AccessGuard(KeyGuard(BodyGuard(self._face, policy, largest=policy.v1_body_bytes), keys), policy)
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

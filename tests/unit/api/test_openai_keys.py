@@ -83,6 +83,16 @@ async def test_where_keys_are_wanted_nothing_is_had_without_one(tmp_path: Path, 
     assert asked == []
 
 
+async def test_a_stranger_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    async with faced(tmp_path, FakeUpstream(SEVEN), keys_required=True) as face:
+        async with asyncio.timeout(WAIT_S):
+            reader, writer = await asyncio.open_connection("127.0.0.1", face.http.base_url.port)
+            writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{")
+            head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+    assert head.startswith(b"HTTP/1.1 401 ")
+
+
 async def test_an_unknown_key_is_refused_where_none_is_wanted(tmp_path: Path) -> None:
     async with faced(tmp_path, FakeUpstream(SEVEN)) as face:
         refused = await face.ask({"authorization": f"Bearer {UNKNOWN}"})

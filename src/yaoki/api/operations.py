@@ -10,12 +10,14 @@ from yaoki.api.wiring import ServicesIn
 router = APIRouter(tags=["operations"])
 
 
+@router.head("/livez", include_in_schema=False)
 @router.get("/livez")
 async def livez() -> Response:
     """Whether the process answers at all."""
     return JSONResponse({"status": "ok"})
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz")
 async def readyz(services: ServicesIn, verbose: str | None = None) -> Response:
     """Whether new messages can be taken; 503 with the reasons if not. With `?verbose` every check is listed."""

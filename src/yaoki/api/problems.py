@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from yaoki.api.headers import API_HEADERS
@@ -27,6 +28,7 @@ M = TypeVar("M", bound=BaseModel)
 
 _log = logging.getLogger(__name__)
 _DEFAULT_RETRY_AFTER_S = 2.0
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _REMEDIES = {
     "session.not_found": "List your sessions with GET /ai/sessions.",
     "session.conflict": "Send a new message with a new id, or the same content with this one.",
@@ -89,6 +91,8 @@ async def _answer(request: Request, error: Exception) -> Response:
         case HTTPException():
             response = problem_response(_refusal(error, request), request.scope)
             response.headers.update(error.headers or {})
+            if error.status_code == 405:
+                response.headers["allow"] = _allowed(request)
             return response
         case _:  # the server logs the traceback
             _log.error("%s failed unexpectedly: %s.", _route(request.scope), type(error).__name__)
@@ -162,8 +166,18 @@ def _refusal(error: HTTPException, request: Request) -> AIOrchestrationError:
             f"There is no route {asked}.", status=404, remedy="GET /openapi.json lists the routes."
         )
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
         return CommunicationProtocolError(
-            f"{asked} is not allowed here.", status=405, remedy=f"This route takes: {allowed}."
+            f"{asked} is not allowed here.", status=405, remedy=f"This route takes: {_allowed(request)}."
         )
     return SecurityInputRejectedError(str(error.detail), status=error.status_code, remedy="Send a JSON object.")
+
+
+def _allowed(request: Request) -> str:
+    """Every method that this path takes: the framework names those of the first route that has it."""
+    routes = request.app.routes
+    taken = (
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    )
+    return ", ".join(taken)

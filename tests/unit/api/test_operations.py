@@ -4,6 +4,8 @@ from tests.unit.api.served import Served
 async def test_alive(served: Served) -> None:
     response = await served.client.get("/livez")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    assert (await served.client.head("/livez")).status_code == 200  # as some balancers ask
+    assert (await served.client.head("/readyz")).status_code == 200
 
 
 async def test_ready_while_messages_are_taken(served: Served) -> None:

@@ -46,8 +46,10 @@ async def test_an_unknown_route_is_named(served: Served) -> None:
 async def test_a_method_that_a_route_does_not_take_is_told_which_it_takes(served: Served) -> None:
     response = await served.client.put("/ai/sessions", json={})
     document = assert_problem(response, 405)
-    assert "POST" in response.headers["allow"]
-    assert "POST" in document["remedy"]
+    assert response.headers["allow"] == "GET, POST"
+    assert "GET, POST" in document["remedy"]
+    one = await served.client.post(f"/ai/sessions/{await served.session()}", json={})
+    assert one.headers["allow"] == "GET, PATCH, DELETE"
 
 
 MESSAGES = "POST /ai/sessions/{session_id}/messages"

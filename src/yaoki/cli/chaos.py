@@ -92,7 +92,7 @@ def list_faults() -> None:
         say(f"{name}: {what}")
         if name != "all":
             for fault in members(name):
-                say(f"  {fault.row:4} {fault.name:26} {fault.summary}")
+                say(f"  {fault.row:4} {fault.name:26} {fault.summary.replace('--pause ', '--pause-s ')}")
 
 
 def _write(report: Report, folder: Path) -> None:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Self
 
 from yaoki.errors import ConfigurationSettingError
 from yaoki.resilience.clock import SYSTEM_CLOCK
@@ -48,35 +49,72 @@ async def run(command: Sequence[str], base_url: str, environ: Mapping[str, str],
     """
     words = [word.replace(BASE_URL, base_url) for word in command]
     began = SYSTEM_CLOCK.monotonic()
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *words,
-            env=dict(environ),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # a group of its own, to be ended as a whole; and Ctrl-C is ours
+    async with _Capture() as out, _Capture() as err:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *words,
+                env=dict(environ),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out.sink,
+                stderr=err.sink,
+                start_new_session=True,  # a group of its own, to be ended as a whole; and Ctrl-C is ours
+            )
+        except OSError as error:
+            raise ConfigurationSettingError(f"{words[0]}: cannot be started ({error.strerror}).") from error
+        try:
+            in_time = await _ended(process, timeout_s)
+            took_s = SYSTEM_CLOCK.monotonic() - began
+        finally:
+            _kill_group(process.pid)
+            await process.wait()
+        return Ran(
+            stdout=await out.text(),
+            stderr=await err.text(),
+            exit_code=process.returncode if in_time else None,
+            took_s=round(took_s, 2),
         )
-    except OSError as error:
-        raise ConfigurationSettingError(f"{words[0]}: cannot be started ({error.strerror}).") from error
-    out, err = bytearray(), bytearray()
-    pipes = [asyncio.create_task(_drain(process.stdout, out)), asyncio.create_task(_drain(process.stderr, err))]
-    try:
-        in_time = await _ended(process, timeout_s)
-        took_s = SYSTEM_CLOCK.monotonic() - began
-    finally:
-        _kill_group(process.pid)
-        await asyncio.wait(pipes, timeout=_DRAIN_S)
-        for pipe in pipes:
-            pipe.cancel()
-        await asyncio.wait(pipes)
-        await process.wait()
-    return Ran(
-        stdout=out.decode(errors="replace"),
-        stderr=err.decode(errors="replace"),
-        exit_code=process.returncode if in_time else None,
-        took_s=round(took_s, 2),
-    )
+
+
+class _Capture:
+    """A pipe that is always read. asyncio's own would make `wait` wait for whoever else holds them.
+
+    Attributes:
+        sink: What a process writes to.
+    """
+
+    def __init__(self) -> None:
+        self._source, self.sink = os.pipe()
+        self._kept = bytearray()
+
+    async def __aenter__(self) -> Self:
+        reader = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        self._pipe, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(self._source, "rb")
+        )
+        self._reading = asyncio.create_task(self._read(reader), name="a command's output")
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        self._close_sink()
+        self._reading.cancel()
+        await asyncio.wait({self._reading})
+        self._pipe.close()
+
+    async def text(self) -> str:
+        """What was written; whoever still holds the pipe after a second is not waited for."""
+        self._close_sink()
+        await asyncio.wait({self._reading}, timeout=_DRAIN_S)
+        return self._kept.decode(errors="replace")
+
+    def _close_sink(self) -> None:
+        sink, self.sink = self.sink, -1
+        if sink >= 0:
+            os.close(sink)
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        while data := await reader.read(65_536):
+            self._kept += data[: max(0, _KEPT - len(self._kept))]
 
 
 async def _ended(process: asyncio.subprocess.Process, timeout_s: float) -> bool:
@@ -86,11 +124,6 @@ async def _ended(process: asyncio.subprocess.Process, timeout_s: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-async def _drain(pipe: asyncio.StreamReader | None, kept: bytearray) -> None:
-    while pipe is not None and (data := await pipe.read(65_536)):
-        kept += data[: max(0, _KEPT - len(kept))]
 
 
 def _kill_group(pid: int) -> None:

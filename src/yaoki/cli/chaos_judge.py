@@ -84,6 +84,19 @@ class Measure:
         """Characters printed beside the answers."""
         return max(0, len(self.output) - sum(map(len, self.answers)))
 
+    def shown(self, output: str) -> int:
+        """Characters of the answers in an output: all, or the longest beginning and the longest end of each.
+
+        Beside other words a part must have some length, or be half of its answer, to be one and no accident.
+        """
+        return sum(sum(self._parts(answer, output)) for answer in self.answers)
+
+    def _parts(self, answer: str, output: str) -> Iterator[int]:
+        begin = _longest(lambda size: answer[:size] in output, len(answer))
+        end = _longest(lambda size: answer[len(answer) - size :] in output, len(answer) - begin)
+        fewest = min(_FEWEST_CHARS, len(answer) // 2) if self.beside else 1
+        return (part for part in (begin, end) if part >= fewest)
+
 
 def measure(healthy: Ran, passage: Passage, told: re.Pattern[str] | None = None) -> Measure:
     """The measure that a healthy run gives.
@@ -92,9 +105,11 @@ def measure(healthy: Ran, passage: Passage, told: re.Pattern[str] | None = None)
         ConfigurationSettingError: It gives none: something is wrong before any fault.
     """
     if not passage.asked:
+        others = f"asked the proxy for {passage.others} other things, and" if passage.others else ""
         raise ConfigurationSettingError(
-            "The command asked the proxy for nothing. It must read OPENAI_BASE_URL, or take {base_url} as an argument; "
-            "with --client-base-url, whatever answers there must have --port's address as its own base URL."
+            f"The command {others or 'did not reach the proxy: it'} asked for no chat completion. It must read "
+            "OPENAI_BASE_URL, or take {base_url} as an argument; with --client-base-url, whatever answers there must "
+            "have --port's address as its own base URL. Only /chat/completions is hit by faults."
         )
     if passage.troubles:
         raise ConfigurationSettingError(f"The upstream gave no whole answer without any fault: {passage.troubles[0]}.")
@@ -105,7 +120,7 @@ def measure(healthy: Ran, passage: Passage, told: re.Pattern[str] | None = None)
         raise ConfigurationSettingError("--told-pattern matches what the command prints without any fault.")
     for view in (plain, strings_of_json):
         output = view(healthy.stdout)
-        answers = tuple(dict.fromkeys(text for text in map(plain, passage.whole) if text and text in output))
+        answers = tuple(dict.fromkeys(text for text in map(plain, passage.answers) if text and text in output))
         if answers:
             return Measure(view=view, output=output, answers=answers)
     raise ConfigurationSettingError(
@@ -117,7 +132,7 @@ def measure(healthy: Ran, passage: Passage, told: re.Pattern[str] | None = None)
 def judge(measured: Measure, ran: Ran, passage: Passage, told: re.Pattern[str] | None = None) -> Judgement:
     """The verdict on one run."""
     output = measured.view(ran.stdout)
-    shown, of = sum(_shown(answer, output) for answer in measured.answers), sum(map(len, measured.answers))
+    shown, of = measured.shown(output), sum(map(len, measured.answers))
     verdict, why = _without_success(ran, passage, told) or _of_success(measured, output, passage)
     return Judgement(verdict, why, of if verdict is Verdict.WHOLE else shown, of)
 
@@ -137,20 +152,20 @@ def _without_success(ran: Ran, passage: Passage, told: re.Pattern[str] | None) -
 
 def _of_success(measured: Measure, output: str, passage: Passage) -> tuple[Verdict, str]:
     """The verdict on a run that says that it has succeeded."""
-    given = tuple(dict.fromkeys(text for text in map(plain, passage.whole) if text))
+    given = tuple(dict.fromkeys(text for text in map(plain, passage.answers) if text))
     hurt = tuple(dict.fromkeys(text for text in map(plain, passage.hurt) if text))
     if stretch := _repeated(measured, output, (*measured.answers, *given, *hurt)):
         return Verdict.REPEATED, f"twice: {stretch!r}"
     whole = [text for text in dict.fromkeys((*measured.answers, *given)) if text in output]
+    if len(whole) < len(measured.answers):
+        return _not_whole(measured, output)
     if begun := _begun_twice(output, hurt, whole):
         return Verdict.REPEATED, f"a new answer after the beginning of another: {begun!r}"
-    if len(whole) >= len(measured.answers):
-        return Verdict.WHOLE, ""
-    return _not_whole(measured, output)
+    return Verdict.WHOLE, ""
 
 
 def _not_whole(measured: Measure, output: str) -> tuple[Verdict, str]:
-    shown = sum(_shown(answer, output) for answer in measured.answers)
+    shown = measured.shown(output)
     of = sum(map(len, measured.answers))
     if len(output) - shown > measured.beside + _SLACK_CHARS:
         return Verdict.OTHER, f"{len(output) - shown - measured.beside} characters that the upstream never said"
@@ -194,16 +209,6 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(one)
 
 
-def _shown(answer: str, output: str) -> int:
-    """How many characters of the answer are in the output: all, or the longest beginning and the longest end."""
-    if answer in output:
-        return len(answer)
-    begin = _longest(lambda size: answer[:size] in output, len(answer))
-    end = _longest(lambda size: answer[len(answer) - size :] in output, len(answer) - begin)
-    fewest = min(_FEWEST_CHARS, len(answer) // 2)
-    return sum(part for part in (begin, end) if part >= fewest)
-
-
 def _longest(there: Callable[[int], bool], most: int) -> int:
     """The largest size, up to `most`, for which `there` holds, as it then does for every smaller one."""
     low, high = 0, most
@@ -230,7 +235,7 @@ def _repeated(measured: Measure, output: str, texts: Sequence[str]) -> str:
 def _begun_twice(output: str, hurt: Sequence[str], whole: Sequence[str]) -> str:
     """The beginning of an answer that was hit and left standing before a whole one of other words."""
     for text in hurt:
-        if text in output or not whole:
+        if text in output:
             continue
         begun = _longest(lambda size, text=text: text[:size] in output, len(text))
         alike = max(_longest(lambda size, text=text, one=one: one.startswith(text[:size]), len(text)) for one in whole)

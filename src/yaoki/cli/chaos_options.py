@@ -17,7 +17,7 @@ EXAMPLES = (
 
 
 def chaos(
-    words: Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND]", help="Your program.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="-- COMMAND", help="Your program.")] = None,
     upstream: Annotated[
         str, typer.Option(metavar="URL", help="The base URL that really answers; `scripted` needs none.")
     ] = "scripted",

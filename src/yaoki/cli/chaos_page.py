@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-from yaoki.cli.chaos_judge import BAD, Verdict
+from yaoki.cli.chaos_judge import Verdict
 from yaoki.cli.chaos_report import Report
 
 _STYLE = """
@@ -89,12 +89,12 @@ def _run(one: dict[str, Any]) -> str:
     rows = {
         "exit code": ended,
         "shown": shown,
-        "asked": f"{one['asked']} answers, hit {one['fired']} times; {one['other_requests']} other requests",
+        "requests": f"{one['asked']} for an answer, of which {one['fired']} hit; {one['other_requests']} others",
         "upstream": "; ".join(one["upstream_troubles"]) or "no trouble of its own",
     }
-    outputs = ((name, one[name]) for name in ("stdout", "stderr") if one[name])
+    outputs = ((name, one[name]) for name in ("stdout", "stderr") if one[name].strip())
     return (
-        f"<details{' open' if verdict in _OPEN else ''}>\n<summary><span><b>{escape(one['fault'])}</b> "
+        f"<details{' open' if verdict == Verdict.OTHER else ''}>\n<summary><span><b>{escape(one['fault'])}</b> "
         f'<small>{escape(one["row"])}</small></span><b class="verdict {_class(verdict)}">{verdict}</b>'
         f'<span>{escape(one["why"] or one["summary"])}</span><small class="s">{one["took_s"]:g} s</small></summary>\n'
         f"<div><p class='soft'>{escape(one['summary'])}</p>{_list(rows)}"
@@ -123,6 +123,3 @@ def _list(rows: dict[str, str]) -> str:
 
 def _class(verdict: str) -> str:
     return verdict.replace(" ", "-")
-
-
-_OPEN: tuple[str, ...] = (*BAD, Verdict.OTHER)

@@ -6,6 +6,7 @@ is passed on as it is.
 """
 
 import asyncio
+import json
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self, cast
@@ -15,15 +16,15 @@ from yaoki.faults import documents
 from yaoki.faults.port import HOST, Port
 from yaoki.faults.provider import until_sent_or_left
 from yaoki.faults.recording import Recording, Upstream
+from yaoki.faults.refusals import error_body
 from yaoki.faults.replay import Replay
-from yaoki.faults.reply import Reply
-from yaoki.faults.script import ChatRequest, Script
+from yaoki.faults.script import ChatRequest, Script, kind_of
 from yaoki.faults.table import REFUSED, Fault, fault_named
 from yaoki.faults.wire import Line, Request
 
 _PREFIX = "/v1"
 _CHAT = "/chat/completions"
-_HEALTHY = Fault("healthy", "", Reply.healthy, "a healthy answer", healthy=True)
+_HEALTHY = Fault("healthy", "", lambda reply: reply.healthy(), "a healthy answer", healthy=True)
 _SECRET_HEADERS = ("authorization", "api-key", "x-api-key")
 
 
@@ -34,10 +35,10 @@ class Passage:
     Attributes:
         script: What it was told to do.
         asked: Chat completions that were asked for.
-        others: Other requests, passed on without a fault.
+        others: Other requests, passed on without a fault; a probe for prefill is one.
         fired: How often the fault happened.
-        whole: The texts of answers that were given whole, in order.
-        hurt: The whole texts of answers that were hit.
+        answers: The whole text of each answer, in order, whether it was hit or not.
+        hurt: The whole text of those that were hit.
         troubles: What the upstream itself did wrong: then nothing can be said about the client.
         secrets: The keys that came with requests, to be kept out of whatever is written down.
     """
@@ -46,7 +47,7 @@ class Passage:
     asked: int = 0
     others: int = 0
     fired: int = 0
-    whole: list[str] = field(default_factory=list[str])
+    answers: list[str] = field(default_factory=list[str])
     hurt: list[str] = field(default_factory=list[str])
     troubles: list[str] = field(default_factory=list[str])
     secrets: set[str] = field(default_factory=set[str])
@@ -117,11 +118,19 @@ class ChaosProxy:
     async def _answer(self, line: Line, request: Request) -> None:
         passage = self._passage
         passage.secrets |= _secrets(request)
+        if "transfer-encoding" in request.headers:
+            await line.answer(411, _error("Requests need a content length here."))
+            line.close()
+            return
         if not request.path.startswith(f"{_PREFIX}/"):
-            await line.answer(404, b'{"error": {"message": "The base URL ends in /v1."}}')
+            await line.answer(404, _error("The base URL ends in /v1."))
             return
         relative = replace(request, path=request.path.removeprefix(_PREFIX))
-        if relative.path == _CHAT and relative.method == "POST":
+        if (
+            relative.path == _CHAT
+            and relative.method == "POST"
+            and kind_of(ChatRequest(body=request.json())) != "probe"
+        ):
             await self._chat(line, relative, passage)
             return
         passage.others += 1
@@ -135,20 +144,22 @@ class ChaosProxy:
             passage.troubles.append(recording.trouble)
             await _pass_on(line, recording)
             return
+        passage.answers.append(recording.text)
+        if not fault.healthy:
+            passage.hurt.append(recording.text)
         fired = False
 
         def fire() -> None:
             nonlocal fired
-            if not fired and fault is not _HEALTHY:
-                fired = True
-                passage.fired += 1
+            if fired or fault is _HEALTHY:
+                return
+            fired = True
+            passage.fired += 1
+            if fault.healthy:
+                passage.answers.append(reply.text)  # some oddities are odd words
 
-        if not fault.healthy:
-            passage.hurt.append(recording.text)
         reply = Replay(line, ChatRequest(body=request.json()), passage.script, recording, fire)
-        left = await until_sent_or_left(line, documents.play(reply, fault))
-        if fault.healthy and not left:
-            passage.whole.append(reply.text)
+        await until_sent_or_left(line, documents.play(reply, fault))
 
     def _next(self, script: Script) -> Fault:
         """The fault that this request is to be hit by."""
@@ -157,6 +168,10 @@ class ChaosProxy:
         if self._left is not None:
             self._left -= 1
         return fault_named(script.fault)
+
+
+def _error(message: str) -> bytes:
+    return json.dumps(error_body(message)).encode()
 
 
 async def _pass_on(line: Line, recording: Recording) -> None:

@@ -149,8 +149,8 @@ async def trailers(reply: Reply) -> None:
 
 async def says(reply: Reply, words: str) -> None:
     """The answer speaks of the protocol: these words are text."""
-    reply.fire()
     reply.text = f"{reply.text[: reply.at]} {words} {reply.text[reply.at :].lstrip()}"
+    reply.fire()
     await reply.healthy()
 
 

@@ -39,6 +39,12 @@ class Replay(Reply):
         self._rest = deque(recording.events)
         self._said = 0
 
+    async def healthy(self) -> None:
+        """The answer from beginning to end, each chunk as it was."""
+        await self.begin()
+        self.at = 0
+        await self.after()
+
     async def before(self) -> None:
         """Everything up to the fault."""
         await self.begin()

@@ -15,6 +15,8 @@ from typing import Any, TextIO
 
 TIMEOUT_S = 3.0
 """What every client allows its users to set is set to this: seconds until a provider's next byte."""
+DEADLINE_S = 15.0
+"""Seconds for a whole answer, where a subject has a setting for that."""
 MAX_TOKENS = 400
 """What every client asks for at most; an answer has about 80, and a broken provider does not obey."""
 QUESTION = "How many ships?"

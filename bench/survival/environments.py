@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.survival.asking import MAX_TOKENS, TIMEOUT_S
+from bench.survival.asking import DEADLINE_S, MAX_TOKENS, TIMEOUT_S
 from bench.survival.processes import free_port, running
-from bench.survival.stage import BOUND_S, Pair
+from bench.survival.stage import Pair
 from build_web import find_node
 
 LITELLM = ("litellm==1.109.3",)
@@ -106,6 +106,6 @@ def _settings(port: int, folder: str, pairs: dict[str, Pair]) -> str:
     )
     return (
         f'[server]\nport = {port}\n[store]\nurl = "sqlite:///{folder}/yaoki.db"\n'
-        f"[limits]\nturn_deadline_s = {BOUND_S * 0.8}\n{tables}"
+        f"[limits]\nturn_deadline_s = {DEADLINE_S}\n{tables}"
         f'[agents.default]\nmodel = "{next(iter(pairs))}"\n'
     )

@@ -17,6 +17,8 @@ from bench.survival.verdict import verdict
 
 _LINE = 1 << 20
 _QUIET_S = 1.0
+_LOT = 165
+"""Cases at once: a server learns at its start what each of its models can do."""
 _SURROUNDINGS = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it looks for the network
     "LITELLM_LOG": "CRITICAL",
@@ -43,8 +45,17 @@ class Result:
 
 async def run(subject: Subject, cases: Sequence[Case]) -> list[Result]:
     """Every case of a subject, in the cases' order."""
+    python = await asyncio.to_thread(subject.python)
+    results: list[Result] = []
+    for start in range(0, len(cases), _LOT):
+        results += await _run_lot(subject, python, cases[start : start + _LOT])
+        _say(f"\r{subject.name:22} {len(results):4} of {len(cases)}")
+    _say("\n")
+    return results
+
+
+async def _run_lot(subject: Subject, python: Path, cases: Sequence[Case]) -> list[Result]:
     async with staged(cases) as pairs:
-        python = await asyncio.to_thread(subject.python)
         with ExitStack() as stack:
             gateway = await asyncio.to_thread(stack.enter_context, subject.gateway(pairs))
             await _until_quiet(pairs)
@@ -90,13 +101,11 @@ async def _hear(subject: Subject, python: Path, cells: list[Cell]) -> dict[str, 
             told = json.loads(line)
             name = told.pop("id")
             heard[name] = Heard(**told)
-            _say(f"\r{subject.name:22} {len(heard):4} of {len(cells)}")
         await child.wait()
     finally:
         if child.returncode is None:
             child.kill()
             await child.wait()
-    _say("\n")
     return heard
 
 

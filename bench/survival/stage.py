@@ -12,7 +12,8 @@ AT = 166
 """Characters said before a fault: in the middle of a word."""
 ARGUMENTS: dict[str, Any] = {"amount": 12, "currency": "EUR"}
 FALLBACKS: tuple[Behaviour, ...] = ("honour", "refuse", "ignore", "talk_over")
-BOUND_S = 20.0
+BOUND_S = 25.0
+"""Seconds after which a subject hangs, well beyond every deadline that it was given."""
 _BOUND_ALONE_S = 6.0
 _TOKEN_S = 0.002
 _SLOWLY_S = 0.01

@@ -7,7 +7,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
 
-from bench.survival.asking import MAX_TOKENS, QUESTION, TIMEOUT_S, Cell, Heard
+from bench.survival.asking import DEADLINE_S, MAX_TOKENS, QUESTION, TIMEOUT_S, Cell, Heard
 from bench.survival.clients.openai_client import openai_client
 from yaoki.integrations.pydantic_ai import RunLimits, resilient
 from yaoki.llm.candidates import CandidatePolicy
@@ -50,7 +50,7 @@ def _agent(model: Model, cell: Cell, heard: Heard) -> Agent[None, str]:
 
 def _chain(cell: Cell) -> Model:
     policy = CandidatePolicy(first_token_timeout_s=TIMEOUT_S, idle_timeout_s=TIMEOUT_S, max_output_tokens=MAX_TOKENS)
-    return resilient(*_models(cell), limits=RunLimits(deadline_s=cell.bound_s * 0.8), policy=policy)
+    return resilient(*_models(cell), limits=RunLimits(deadline_s=DEADLINE_S), policy=policy)
 
 
 def _models(cell: Cell) -> list[Model]:

@@ -8,8 +8,10 @@ from bench.survival.asking import MAX_TOKENS, QUESTION, TIMEOUT_S, TOOL, Cell, H
 from bench.survival.clients.openai_client import openai_client
 from bench.survival.clients.streams import take
 
-_PATIENT_S = 30.0
-"""Before a gateway the deadlines are the gateway's."""
+_PATIENT_S = 10.0
+"""Until a gateway's next byte: it has deadlines of its own, and time to act on them."""
+_WHOLE_S = 30.0
+"""Until a whole answer, of which nothing comes before its end."""
 
 
 async def bare(cell: Cell, heard: Heard) -> None:
@@ -24,7 +26,7 @@ async def streamed(cell: Cell, heard: Heard) -> None:
 
 async def whole(cell: Cell, heard: Heard) -> None:
     """Not streamed, from a gateway."""
-    async with _client(cell, _PATIENT_S) as client:
+    async with _client(cell, _WHOLE_S) as client:
         done = await client.chat.completions.create(**_request(cell))
     choice = done.choices[0]
     heard.text, heard.finish = choice.message.content or "", choice.finish_reason

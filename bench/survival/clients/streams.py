@@ -10,7 +10,7 @@ async def take(stream: AsyncIterable[Any], heard: Heard) -> None:
     """Note what comes, as it comes; calls in the end, when the stream has said that they are whole."""
     calls: dict[int, list[str]] = {}
     async for chunk in stream:
-        for choice in chunk.choices:
+        for choice in chunk.choices or ():
             if choice.index == 0:
                 _take(choice, heard, calls)
     heard.calls = [(name, arguments) for name, arguments in calls.values()]

@@ -9,6 +9,8 @@
 Tokens and money end a turn between two requests, never inside an answer: each request is capped by its output limit.
 """
 
+from collections.abc import Mapping
+
 from yaoki.errors import AgentTurnBudgetSpentError, ConfigurationSettingError
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 
@@ -47,6 +49,7 @@ class TurnBudget:
             raise ConfigurationSettingError("A budget needs a deadline above 0 and at least one attempt.")
         self._clock = clock
         self._deadline = clock.monotonic() + deadline_s
+        self._max_attempts = max_attempts
         self._max_tokens = max_tokens
         self._max_cost_usd = max_cost_usd
         self.attempts_left = max_attempts
@@ -87,6 +90,26 @@ class TurnBudget:
         self.attempts_left -= 1
         self.requests += 1
 
+    def resume(self, counts: Mapping[str, int], ran_s: float) -> None:
+        """Go on with what is left of the same budget after another process had it.
+
+        Args:
+            counts: What was spent, as `spending` gives it.
+            ran_s: Seconds that were used, at least 0.
+        """
+        self._deadline -= ran_s
+        self.attempts_left = self._max_attempts - counts.get("attempts", 0)
+        self.input_tokens = counts.get("input_tokens", 0)
+        self.output_tokens = counts.get("output_tokens", 0)
+        self.estimated_tokens = counts.get("estimated_tokens", 0)
+        self.cost_usd = counts.get("cost_microusd", 0) / _MICRO
+        self.requests = counts.get("requests", 0)
+        self.unpriced = counts.get("unpriced_requests", 0)
+
+    def pause(self, seconds: float) -> None:
+        """Nothing could be done for so long that was not the turn's fault: the deadline moves on."""
+        self._deadline += seconds
+
     def give_back(self) -> None:
         """The attempt brought a whole response: the next step may have it."""
         self.attempts_left += 1
@@ -107,6 +130,14 @@ class TurnBudget:
         self.estimated_tokens += input_tokens + output_tokens if estimated else 0
         self.cost_usd += cost_usd or 0.0
         self.unpriced += cost_usd is None
+
+    def spending(self) -> dict[str, int]:
+        """What whoever goes on with this budget has to know: `usage`, and the requests that failed or are under way."""
+        return {
+            **self.usage(),
+            "unpriced_requests": self.unpriced,
+            "attempts": self._max_attempts - self.attempts_left,
+        }
 
     def usage(self) -> dict[str, int]:
         """What was spent so far, by name; money in millionths of a US dollar, if any price was known."""

@@ -125,13 +125,13 @@ class ChainModel(PassThroughModel):
             resume_text=resume_text,
             resume_held=self._resume_held,
             hold_text=self._hold_text,
-            about=About(prompt_tokens=_prompt_tokens(messages), may_go_on=not limited, shrink=shrink),
+            about=About(prompt_tokens=prompt_tokens(messages), may_go_on=not limited, shrink=shrink),
         )
         async with aclosing(items):
             yield ChainResponse(model_request_parameters, _items=items, _sink=self._sink, _resume_text=resume_text)
 
 
-def _prompt_tokens(messages: list[ModelMessage]) -> int:
+def prompt_tokens(messages: list[ModelMessage]) -> int:
     """About how many tokens the messages' own text has."""
     contents = (getattr(part, "content", "") for message in messages for part in message.parts)
     return sum(len(content) for content in contents if isinstance(content, str)) // CHARS_PER_TOKEN

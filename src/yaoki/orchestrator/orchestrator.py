@@ -194,7 +194,7 @@ class Orchestrator:
         return self._store.log.follow(session_id, after)
 
     async def readiness(self) -> Readiness:
-        """Whether new messages can be taken; writes a little to find out."""
+        """Whether new messages can be taken; writes and reads a little to find out."""
         checks = {"store": "ok", "intake": "draining" if self.draining else "ok"}
         try:
             await self._store.check()

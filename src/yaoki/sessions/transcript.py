@@ -32,6 +32,7 @@ _MARKS = {
     AnsweredFromCache: "cached",
     RecoveryTaken: "recovery",
 }
+_NOT_TOLD = ("turn", "message", "at_char", "spent")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,7 +129,7 @@ class Transcript:
 
     def _mark(self, event: Any) -> None:
         answer = self.answer()
-        facts = {name: value for name, value in asdict(event).items() if name not in ("turn", "message", "at_char")}
+        facts = {name: value for name, value in asdict(event).items() if name not in _NOT_TOLD}
         mark = Mark(type=_MARKS[type(event)], at_char=len(answer.content) if answer else 0, facts=facts)
         (answer.marks if answer else self._marks).append(mark)
 

@@ -1,7 +1,8 @@
 """The domain events that a session's log consists of.
 
 They never leave the server as they are: `api` projects them onto the wire. Fields are plain JSON values. Adding a field
-with a default keeps old logs readable; renaming or removing one needs a migration.
+with a default keeps old logs readable; renaming or removing one needs a migration. `spent` is what the turn had spent
+by then, by name: no client sees it, but who takes the turn up again goes on with what is left.
 """
 
 from dataclasses import asdict, dataclass, field, fields
@@ -82,6 +83,7 @@ class FailedOver:
     kind: str
     phase: Phase
     at_char: int
+    spent: dict[str, int] = field(default_factory=dict[str, int], compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,7 @@ class Continued:
     model: str
     mode: str
     rolled_back_chars: int
+    spent: dict[str, int] = field(default_factory=dict[str, int], compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,7 @@ class Reset:
     turn: str
     message: str
     reason: str
+    spent: dict[str, int] = field(default_factory=dict[str, int], compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,14 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 from yaoki.store.api_key_table import ApiKeyTable
 from yaoki.store.database import Database, Role, open_database
 from yaoki.store.log import Log
 from yaoki.store.retention import Retention
-from yaoki.store.schema import put_meta
+from yaoki.store.schema import meta, put_meta
 from yaoki.store.session_table import SessionTable
 from yaoki.store.turn_table import TurnTable
 
@@ -33,10 +33,10 @@ class Store:
         return self.database.log_id
 
     async def check(self) -> None:
-        """Write a little, to see whether writing works.
+        """Write a little and read a little, to see whether both work.
 
         Raises:
-            SessionStoreUnavailableError: It does not; the message says why.
+            SessionStoreUnavailableError: One of them does not; the message says why.
         """
 
         def work(connection: Connection) -> None:
@@ -44,6 +44,7 @@ class Store:
             put_meta(connection, "checked", secrets.token_hex(8))
 
         await self.database.write(work)
+        await self.database.read(lambda connection: connection.execute(select(meta)).all())
 
     async def aclose(self) -> None:
         """Commit what waits and let the database go."""

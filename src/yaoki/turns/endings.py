@@ -18,13 +18,20 @@ from dataclasses import dataclass
 
 from pydantic_ai.messages import ModelResponse
 
-from yaoki.errors import AIOrchestrationError, ModelAllFailedError, SessionCorruptedError, SessionStoreUnavailableError
+from yaoki.errors import (
+    AgentTurnBudgetSpentError,
+    AIOrchestrationError,
+    ModelAllFailedError,
+    SessionCorruptedError,
+    SessionStoreUnavailableError,
+)
 from yaoki.llm.answer_cache import CachedAnswer
 from yaoki.store.events import AnsweredFromCache, Degraded, DomainEvent, Outcome, TextDelta, TurnEnded
 from yaoki.store.turn_table import DAMAGED
 from yaoki.turns import conversation as told
 from yaoki.turns.recorder import Recorder
 
+SPENT = "The answer breaks off here: it has used up the {} that one message may take. Ask again to get a whole one."
 HALF_ANSWER = "The answer breaks off here: no model could finish it. Ask again to get a whole one."
 OUTPUT_LIMIT = "The answer reached its length limit and may be incomplete."
 FILTERED = "The model's provider stopped this answer by its content policy."
@@ -109,7 +116,9 @@ def failed(
     if isinstance(error, SessionCorruptedError):
         return Ending(outcome="failed", kind=error.kind, note=DAMAGED, response=_seen(recorder.shown))
     if recorder.shown:
-        return Ending(outcome="failed", kind=error.kind, note=HALF_ANSWER, response=_seen(recorder.shown))
+        spent = error.facts.get("spent") if isinstance(error, AgentTurnBudgetSpentError) else None
+        note = SPENT.format(spent) if spent else HALF_ANSWER
+        return Ending(outcome="failed", kind=error.kind, note=note, response=_seen(recorder.shown))
     if earlier is not None and isinstance(error, ModelAllFailedError):
         return Ending(
             outcome="cached", kind=error.kind, note=EARLIER, earlier=earlier, response=told.answer(earlier.text)

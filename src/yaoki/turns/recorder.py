@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 
 from yaoki.errors import SessionStoreUnavailableError
+from yaoki.llm.budget import TurnBudget
 from yaoki.llm.deltas import Compaction, Continuation, Failover, Finish, Held, Item, Restart, Text
 from yaoki.resilience.clock import Clock
 from yaoki.store.contract import Turn
@@ -26,12 +27,13 @@ class Recorder:
         finish: How the model ended its newest response; None while it has not.
     """
 
-    def __init__(self, store: Store, turn: Turn, clock: Clock) -> None:
+    def __init__(self, store: Store, turn: Turn, budget: TurnBudget, clock: Clock) -> None:
         self.message_id = ""
         self.shown = ""
         self.finish: Finish | None = None
         self._store = store
         self._turn = turn
+        self._budget = budget
         self._clock = clock
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
 
@@ -57,15 +59,22 @@ class Recorder:
                     kind=item.kind,
                     phase=phase,
                     at_char=item.at_char,
+                    spent=self._budget.spending(),
                 )
                 await self.write(event)
             case Continuation():
-                await self.write(
-                    Continued(turn=turn, model=item.model, mode=item.mode, rolled_back_chars=item.rolled_back_chars)
+                event = Continued(
+                    turn=turn,
+                    model=item.model,
+                    mode=item.mode,
+                    rolled_back_chars=item.rolled_back_chars,
+                    spent=self._budget.spending(),
                 )
+                await self.write(event)
             case Restart():
                 self.shown = ""
-                await self.write(Reset(turn=turn, message=self.message_id, reason=item.reason))
+                spent = self._budget.spending()
+                await self.write(Reset(turn=turn, message=self.message_id, reason=item.reason, spent=spent))
             case Compaction():
                 reason = (
                     f"No model's window holds this conversation: its {item.left_out} oldest messages were left out."
@@ -79,20 +88,30 @@ class Recorder:
     def _delta(self, text: str, model: str, held: str) -> TextDelta:
         return TextDelta(turn=self._turn.id, message=self.message_id, text=text, model=model, held=held)
 
-    async def write(self, *events: DomainEvent, messages: Sequence[str] = ()) -> list[Stored]:
+    async def write(self, *events: DomainEvent, messages: Sequence[str] = (), durable: bool = False) -> list[Stored]:
         """Append events and model messages in one transaction, waiting out a store that cannot write for a while.
+
+        The turn's deadline waits as well: what is no model's fault shall not end an answer as if it were.
+
+        Args:
+            messages: Whole model messages, as stored.
+            durable: Only return once it is flushed to disk.
 
         Raises:
             FencedError: The turn is no longer ours.
             SessionStoreUnavailableError: The store stayed down for `STORE_PATIENCE_S`.
         """
-        give_up_at = self._clock.monotonic() + STORE_PATIENCE_S
+        began = self._clock.monotonic()
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                return await self._store.turns.append(self._turn, events, messages)
+                stored = await self._store.turns.append(self._turn, events, messages, durable=durable)
             except SessionStoreUnavailableError:
-                if self._clock.monotonic() >= give_up_at:
+                if self._clock.monotonic() >= began + STORE_PATIENCE_S:
                     raise
+            else:
+                if pause_s > _FIRST_PAUSE_S:
+                    self._budget.pause(self._clock.monotonic() - began)
+                return stored
             await asyncio.sleep(self._rng.uniform(pause_s / 2, pause_s))
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)

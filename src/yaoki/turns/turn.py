@@ -26,7 +26,7 @@ from yaoki.errors import (
 from yaoki.llm.answer_cache import AnswerCache
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.chain import Chain
-from yaoki.llm.chain_model import ChainModel
+from yaoki.llm.chain_model import ChainModel, prompt_tokens
 from yaoki.llm.failures import rename
 from yaoki.resilience.ambient import spending
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
@@ -41,6 +41,7 @@ from yaoki.turns.earlier_answers import EarlierAnswers
 from yaoki.turns.endings import Ending
 from yaoki.turns.notices import TurnFailed, TurnFinished
 from yaoki.turns.recorder import Recorder
+from yaoki.turns.spent import spent_before
 from yaoki.turns.statements import Language
 
 MAX_FRUITLESS_CLAIMS = 4
@@ -64,7 +65,7 @@ class AgentPolicy:
     """An agent as turns need it.
 
     Attributes:
-        deadline_s: Seconds that a claimed turn may take.
+        deadline_s: Seconds that a turn may run, over all claims of it.
         max_attempts: Requests to models that may fail; those that bring a whole response cost none.
         max_tokens: Of prompts and answers together; None: no limit.
         max_cost_usd: At list prices, where one is known; None: no limit.
@@ -104,7 +105,6 @@ class TurnRun:
         self._store = store
         self._notices = notices or Notices()
         self._clock = clock
-        self._recorder = Recorder(store, turn, clock)
         self._budget = TurnBudget(
             agent.deadline_s,
             agent.max_attempts,
@@ -112,6 +112,7 @@ class TurnRun:
             max_cost_usd=agent.max_cost_usd,
             clock=clock,
         )
+        self._recorder = Recorder(store, turn, self._budget, clock)
         self._stopped = turn.cancel_requested
         self._earlier: EarlierAnswers | None = None
         self._begun = False
@@ -151,6 +152,8 @@ class TurnRun:
         so_far = await self._begin()
         conversation = await told.read_conversation(self._store, self.turn, so_far, self._agent.context_chars)
         self._recorder.begin_message(conversation.message_id, conversation.half_answer)
+        spent = spent_before(so_far, prompt_tokens(conversation.messages), self._cost)
+        self._budget.resume(spent.counts, spent.ran_s)
         self._begun = True
         if self._stopped:
             return endings.cancelled(conversation.half_answer)
@@ -170,6 +173,11 @@ class TurnRun:
             return so_far + await self._recorder.write(resumed)
         started = TurnStarted(turn=turn.id, agent=self._agent.name)
         return await self._recorder.write(started, messages=[told.dump(told.question(turn))])
+
+    def _cost(self, model: str, asked: int, said: int) -> float | None:
+        candidates = [candidate for candidate in self._agent.chain.candidates if candidate.name == model]
+        price = candidates[0].price if candidates else None
+        return price(asked, said) if price else None
 
     async def _say_what_is_left_out(self, conversation: told.Conversation, so_far: list[Stored]) -> None:
         """Tell the person, once, what the model is not told of the conversation, and why."""

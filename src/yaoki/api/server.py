@@ -4,17 +4,18 @@ import asyncio
 import resource
 import socket
 
-import h11
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from yaoki.api.link_protocol import LinkProtocol
 from yaoki.api.policy import ApiPolicy
 from yaoki.api.wire import WIRE, Wire
 
 HEADER_BYTES = 32_768
-"""Bytes that a request's headers may have."""
+"""Bytes that a request's headers may have, and that may come without completing anything."""
+MAX_PIPELINED = 16
+"""Requests of one connection that may wait for the answer before theirs."""
 
 _UNACKED_MS = 20_000
 _OTHER_DESCRIPTORS = 256
@@ -52,7 +53,6 @@ def server_config(app: ASGIApp, policy: ApiPolicy, *, host: str, port: int, drai
         proxy_headers=False,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=max(1, round(drain_s)),
-        h11_max_incomplete_event_size=HEADER_BYTES,
     )
 
 
@@ -71,18 +71,25 @@ def allow_descriptors(policy: ApiPolicy) -> int:
     return allowed
 
 
-class GuardedProtocol(H11Protocol):
-    """uvicorn's protocol with a deadline for headers, a way to break a connection, and notice of dead peers.
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol on httptools, with what it lacks against clients that are slow, endless or not there any more.
 
-    uvicorn waits for ever for the rest of a request's headers, so a few thousand slow sockets would use up every
-    descriptor.
+    what a client does                              what happens
+    sends no request, or only a part of its head    the connection is aborted after `header_timeout_s`
+    sends over `HEADER_BYTES` that come to nothing  400, and the connection is closed
+    sends more requests than it waits for           the same beyond `MAX_PIPELINED`
+    sends such things while an answer is under way  the connection is aborted: a 400 would pass for a part of the answer
+    is gone, without a word                         the system says so after `_UNACKED_MS`
     """
 
     header_timeout_s: float = 10.0
-    _header_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected: its first request's headers are awaited."""
+        """A client has connected: its first request's head is awaited."""
+        self._head_deadline: asyncio.TimerHandle | None = None
+        self._in_head = True
+        self._progress = False
+        self._fruitless = 0
         super().connection_made(transport)
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
@@ -90,28 +97,114 @@ class GuardedProtocol(H11Protocol):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKED_MS)
-        self._await_headers()
+        self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone."""
-        self._headers_came()
+        self._unwatch()
         super().connection_lost(exc)
 
-    def handle_events(self) -> None:
-        """Something came, or a request that had waited its turn is looked at."""
-        super().handle_events()
-        if self.scope is not None:  # pyright: ignore[reportUnnecessaryComparison] - None before the first request
-            self.scope.setdefault("extensions", {})[WIRE] = Wire(self.transport)  # type: ignore[assignment]
-        if self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None:
-            self._await_headers()
+    def data_received(self, data: bytes) -> None:
+        """Something came."""
+        self._progress = False
+        super().data_received(data)
+        if self.transport.get_protocol() is not self:
+            self._unwatch()  # a WebSocket now
+            return
+        self._fruitless = 0 if self._progress else self._fruitless + len(data)
+        if self._fruitless > HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response("A part of this request is too large.")
+        idle = not self._answering and self.timeout_keep_alive_task is None
+        if (self._in_head or idle) and not self.transport.is_closing():
+            self._watch()
         else:
-            self._headers_came()
+            self._unwatch()
 
-    def _await_headers(self) -> None:
-        if self._header_deadline is None:
-            self._header_deadline = self.loop.call_later(self.header_timeout_s, self.transport.abort)
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request."""
+        if self._answering:
+            self.transport.abort()
+        else:
+            super().send_400_response(msg)
 
-    def _headers_came(self) -> None:
-        if self._header_deadline is not None:
-            self._header_deadline.cancel()
-            self._header_deadline = None
+    # ------------------------------------------------------------------------------------------- what the parser tells
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._in_head = self._progress = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole: the application gets it.
+
+        Raises:
+            ValueError: Too many requests wait for their turn.
+        """
+        self._in_head, self._progress = False, True
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise ValueError("too many requests at once")
+        self.scope["extensions"] = {WIRE: Wire(self.transport)}  # type: ignore[typeddict-item]
+        cycle = self.cycle
+        super().on_headers_complete()
+        if self.cycle is not cycle:
+            self.cycle.transport = _Outlet(self.transport, self.loop)  # type: ignore[assignment]
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body."""
+        self._progress = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """All of it is here."""
+        self._progress = True
+        super().on_message_complete()
+
+    # ------------------------------------------------------------------------------------------------------- deadlines
+
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison] - None before the first request
+
+    def _watch(self) -> None:
+        if self._head_deadline is None:
+            self._head_deadline = self.loop.call_later(self.header_timeout_s, self.transport.abort)
+
+    def _unwatch(self) -> None:
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
+
+
+class _Outlet:
+    """What an answer is written to: its head waits for the first piece of its body, for one turn of the loop at most.
+
+    A write costs more than all that leads to it.
+    """
+
+    __slots__ = ("_head", "_loop", "_transport", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head: bytes | None = b""
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Write, now or as soon as the loop has come round."""
+        if self._head is None:
+            self._transport.write(data)
+        elif self._head:
+            head, self._head = self._head, None
+            self._transport.write(head + data)
+        else:
+            self._head = data
+            self._loop.call_soon(self._waited)
+
+    def close(self) -> None:
+        """Close the connection once everything is sent."""
+        self._waited()
+        self._transport.close()
+
+    def _waited(self) -> None:
+        if self._head:
+            self.write(b"")

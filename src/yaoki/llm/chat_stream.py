@@ -12,6 +12,7 @@ from yaoki.errors import AIOrchestrationError, ModelMalformedError, ModelTruncat
 from yaoki.llm.failures import in_band_error
 from yaoki.llm.finish_words import finish_reason
 from yaoki.llm.halves import Halves
+from yaoki.llm.mould import Mould
 from yaoki.llm.sse import SseParser
 
 Chunk = dict[str, Any]
@@ -19,6 +20,7 @@ Chunk = dict[str, Any]
 MAX_DOCUMENT_BYTES = 4_000_000
 _KINDS = {b"<": "page", b"{": "document", b"[": "document"}
 _BLANKS = b"\xef\xbb\xbf \t\r\n"
+_MINE = (0, None, "0")
 
 
 class ChatStream:
@@ -29,11 +31,12 @@ class ChatStream:
         complete: Nothing more is worth waiting for: usage or `[DONE]` came, and the terminator had been seen.
     """
 
-    __slots__ = ("_halves", "_head", "_kind", "_parser", "complete", "finished")
+    __slots__ = ("_halves", "_head", "_kind", "_mould", "_parser", "complete", "finished")
 
     def __init__(self) -> None:
         self._parser = SseParser()
         self._halves = Halves()
+        self._mould = Mould(_without_finish)
         self._head = b""
         self._kind = ""
         self.finished = False
@@ -79,23 +82,33 @@ class ChatStream:
         for data in events:
             if self.complete:
                 return
-            if data.strip() == "[DONE]":
-                if not self.finished:
-                    raise ModelTruncatedError("The stream says [DONE] without a finish reason.", fault="cut_done")
-                self.complete = True
-                return
-            if not data.strip():
-                continue
-            try:
-                chunk = _judge(self._halves.joined(json.loads(data), data))
-            except (ValueError, RecursionError, AIOrchestrationError) as error:
-                if self.finished:
-                    continue
-                if isinstance(error, AIOrchestrationError):
-                    raise
-                raise ModelMalformedError("The provider sent an event that is not JSON.", fault="bad_json") from error
+            plain = not (self.finished or self._halves.waiting)
+            chunk = (self._mould.cast(data) if plain else None) or self._parsed(data, plain=plain)
             if chunk is not None:
-                yield self._note(chunk)
+                yield chunk
+
+    def _parsed(self, data: str, *, plain: bool) -> Chunk | None:
+        """The chunk in an event; None if it says nothing. What is `plain` may be a mould for others."""
+        word = data.strip()
+        if word == "[DONE]":
+            if not self.finished:
+                raise ModelTruncatedError("The stream says [DONE] without a finish reason.", fault="cut_done")
+            self.complete = True
+        if word in ("[DONE]", ""):
+            return None
+        try:
+            chunk = _judge(self._halves.joined(json.loads(data), data))
+        except (ValueError, RecursionError, AIOrchestrationError) as error:
+            if self.finished:
+                return None
+            if isinstance(error, AIOrchestrationError):
+                raise
+            raise ModelMalformedError("The provider sent an event that is not JSON.", fault="bad_json") from error
+        if chunk is not None:
+            self._note(chunk)
+            if plain and not self.finished:
+                self._mould.learn(data, chunk)
+        return chunk
 
     def _note(self, chunk: Chunk) -> Chunk:
         """Take the terminator and what follows it down."""
@@ -104,7 +117,7 @@ class ChatStream:
             if not word or self.finished:
                 choice["finish_reason"] = None
             else:
-                choice["finish_reason"] = finish_reason(str(word))
+                choice["finish_reason"] = finish_reason(word)
                 self.finished = True
         self.complete = self.finished and bool(chunk.get("usage"))
         return chunk
@@ -123,7 +136,7 @@ class ChatStream:
         message = _mapping(choice.get("message"))
         if not message:
             raise ModelMalformedError("The provider sent JSON that is no completion.", fault="json_document")
-        if not choice.get("finish_reason"):
+        if not isinstance(choice.get("finish_reason"), str) or not choice["finish_reason"]:
             return
         delta = {key: value for key, value in message.items() if value is not None}
         for index, call in enumerate(_list(delta.get("tool_calls"))):
@@ -146,8 +159,16 @@ def _judge(chunk: object) -> Chunk | None:
         return None
     if not isinstance(choices, list):
         raise _misshapen("choices")
-    mine = [choice for choice in map(_choice, cast("list[object]", choices)) if choice.get("index") in (0, None)][:1]
+    mine = [choice for choice in map(_choice, cast("list[object]", choices)) if choice.get("index") in _MINE][:1]
     return {**facts, "choices": mine} if mine or facts.get("usage") else None
+
+
+def _without_finish(data: str) -> Chunk | None:
+    """A chunk as `ChatStream` hands it out, if it does not end the stream."""
+    chunk = _judge(json.loads(data))
+    for choice in chunk["choices"] if chunk else ():
+        choice["finish_reason"] = choice.get("finish_reason") or None
+    return chunk
 
 
 def _choice(choice: object) -> Chunk:
@@ -157,6 +178,8 @@ def _choice(choice: object) -> Chunk:
         raise _misshapen("choice")
     if delta and not isinstance(_mapping(cast("object", delta)).get("content"), str | list | None):
         raise _misshapen("content")
+    if not isinstance(facts.get("finish_reason"), str | None):
+        raise _misshapen("finish_reason")
     return facts
 
 

@@ -26,6 +26,11 @@ class Halves:
     def __init__(self) -> None:
         self._first: dict[tuple[object, ...], str] = {}
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a first half waits for its second."""
+        return bool(self._first)
+
     def joined(self, chunk: Any, data: str) -> Any:
         """The chunk with whole characters only; a first half at the end of a text is kept for the next chunk.
 

@@ -17,7 +17,8 @@ from yaoki.llm.chat_stream import ChatStream
 from yaoki.llm.continuing import Prefill, instruction, left_of
 from yaoki.llm.deltas import Delta, HalfAnswer
 from yaoki.llm.failures import rename, status_error
-from yaoki.llm.watcher import DRAIN_S, LINGER_S
+from yaoki.llm.watcher import LINGER_S
+from yaoki.llm.wire_body import WireBody
 from yaoki.llm.wire_connections import open_session
 from yaoki.llm.wire_deltas import WireDeltas
 from yaoki.llm.wire_request import LIMITS, WireRequest
@@ -63,22 +64,22 @@ class Wire:
 
     async def stream(self, request: WireRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
         """Answer, or go on with half an answer. See `Upstream.stream`."""
-        body = json.dumps(self._body(request.body, half)).encode()
+        asked = json.dumps(self._body(request.body, half)).encode()
         url = f"{self._base_url().rstrip('/')}/chat/completions"
         chat, deltas = ChatStream(), WireDeltas(offered=request.offers_tools)
         try:
-            async with self._open().post(url, data=body, headers=self._headers, allow_redirects=False) as response:
+            async with self._open().post(url, data=asked, headers=self._headers, allow_redirects=False) as response:
                 if response.status != _OK:
                     raise await _refusal(response)
                 if response.headers.get("server") == _HANGS_UP:
                     self._headers["connection"] = "close"
                     _keep_no_longer(response)
-                raw = b"-"
+                body, raw = WireBody(response.content, _FOREIGN), b"-"
                 while raw and not chat.complete:
-                    raw = await _read(response.content, chat)
+                    raw = await (body.last_piece() if chat.finished else body.piece())
                     for delta in deltas.take(chat.feed(raw) if raw else chat.close()):
                         yield delta
-                await _drain(response.content)
+                await body.drain()
         except aiohttp.ClientResponseError as error:
             raise ModelMalformedError("The provider does not speak HTTP.", fault="bad_http") from error
         except _FOREIGN as error:
@@ -123,25 +124,6 @@ def _keep_no_longer(response: aiohttp.ClientResponse) -> None:
     """The connection serves this response, and none after it."""
     if response.connection is not None and response.connection.protocol is not None:
         response.connection.protocol.force_close()
-
-
-async def _read(content: aiohttp.StreamReader, chat: ChatStream) -> bytes:
-    """What has come next, empty at the end. After the terminator, nothing is a fault and nothing is worth a wait."""
-    if not chat.finished:
-        return await content.readany()
-    with suppress(TimeoutError, *_FOREIGN):
-        async with asyncio.timeout(LINGER_S):
-            return await content.readany()
-    return b""
-
-
-async def _drain(content: aiohttp.StreamReader) -> None:
-    """Read a body that is at its end anyway to it, so that its connection can serve again."""
-    with suppress(TimeoutError, *_FOREIGN):
-        if not content.at_eof():
-            async with asyncio.timeout(DRAIN_S):
-                while not content.at_eof():
-                    await content.readany()
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> AIOrchestrationError:

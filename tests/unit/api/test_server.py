@@ -62,9 +62,58 @@ async def test_endless_headers_are_refused(served: Served, size: int, status: by
     assert answer.split()[1] == status
 
 
+@pytest.mark.requirement("X11")
+async def test_blank_lines_keep_no_connection_open(serve: Serve) -> None:
+    async with serve(IMPATIENT) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b'{"status":"ok"}')
+        writer.write(b"\r\n")
+        async with asyncio.timeout(5):
+            assert await closed(reader)
+        writer.close()
+
+
+@pytest.mark.parametrize("beyond", [b"X-A: " + b"a" * 1_000_000, b"".join(b"X-%d: a\r\n" % n for n in range(99_999))])
+@pytest.mark.requirement("X11")
+async def test_endless_trailers_are_refused(served: Served, beyond: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    head = b"POST /ai/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    writer.write(head + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + beyond)
+    async with asyncio.timeout(5):
+        assert await closed(reader)
+    writer.close()
+
+
+@pytest.mark.parametrize("behind", [b"\0\0\0\0\r\n\r\n", b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n" * 40])
+@pytest.mark.requirement("X11")
+async def test_what_nobody_may_send_behind_a_request_puts_no_refusal_into_its_answer(
+    served: Served, behind: bytes
+) -> None:
+    session = await served.session()
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(b"GET /ai/sessions/%s/events HTTP/1.1\r\nHost: localhost\r\n\r\n" % session.encode())
+    await reader.readuntil(b"\n\n")
+    writer.write(behind)
+    async with asyncio.timeout(5):
+        assert b"HTTP/1.1" not in await rest(reader)
+    writer.close()
+
+
 async def closed(reader: asyncio.StreamReader) -> bool:
     """Wait for the server to close, whichever way it does."""
     try:
         return await reader.read() == b""
     except ConnectionResetError:
         return True
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the server closes, whichever way it does."""
+    said = b""
+    try:
+        while piece := await reader.read(65_536):
+            said += piece
+    except ConnectionResetError:
+        pass
+    return said

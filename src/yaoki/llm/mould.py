@@ -1,0 +1,74 @@
+"""Reads the chunks of a stream that differ in their text alone, without parsing each of them.
+
+Once a chunk has been parsed and judged, the JSON around its text is a mould: where the same bytes come again around
+other text that needs no unescaping, parsing could only find the same values around that text. That holds for a mould
+that was tried: another text in the same place must have parsed to the same chunk with that text.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from yaoki.errors import AIOrchestrationError
+
+Chunk = dict[str, Any]
+
+_PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
+_TRIALS = 4
+
+
+class Mould:
+    """Follows one stream.
+
+    Args:
+        parse: Parses and judges a chunk; what it makes of one must not depend on what the text says.
+    """
+
+    __slots__ = ("_after", "_before", "_choice", "_chunk", "_delta", "_parse", "_trials")
+
+    def __init__(self, parse: Callable[[str], Chunk | None]) -> None:
+        self._parse = parse
+        self._trials = _TRIALS
+        self._before = self._after = ""
+        self._chunk: Chunk = {}
+        self._choice: Chunk = {}
+        self._delta: Chunk = {}
+
+    def cast(self, data: str) -> Chunk | None:
+        """The chunk that `data` says; None if it has to be parsed."""
+        before, after = self._before, self._after
+        if not before or not data.startswith(before) or not data.endswith(after):
+            return None
+        text = data[len(before) : -len(after)]
+        if len(data) < len(before) + len(after) or _PLAIN.fullmatch(text) is None:
+            return None
+        return self._with(text)
+
+    def learn(self, data: str, chunk: Chunk) -> None:
+        """Take the shape of a chunk that was parsed, if it carries text and nothing that ends a stream."""
+        if not self._trials or "\\u" in data or chunk.get("usage"):
+            return
+        choices: list[Chunk] = chunk["choices"]
+        delta: Chunk = (choices[0].get("delta") or {}) if choices else {}
+        text = delta.get("content")
+        if not text or not isinstance(text, str) or choices[0].get("finish_reason"):
+            return
+        self._trials -= 1
+        before, quoted, after = data.rpartition(f'"{text}"')
+        if not quoted or _PLAIN.fullmatch(text) is None:
+            return
+        self._chunk, self._choice, self._delta = chunk, choices[0], delta
+        self._before, self._after = f'{before}"', f'"{after}'
+        if not self._holds(f"{text}~"):
+            self._before = self._after = ""
+
+    def _holds(self, text: str) -> bool:
+        """Whether `text` in this place is the chunk's text, and nothing else depends on it."""
+        try:
+            return self._parse(f"{self._before}{text}{self._after}") == self._with(text)
+        except (ValueError, AIOrchestrationError):
+            return False
+
+    def _with(self, text: str) -> Chunk:
+        choice = {**self._choice, "delta": {**self._delta, "content": text}}
+        return {**self._chunk, "choices": [choice]}

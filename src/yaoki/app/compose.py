@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from yaoki.llm.local import LocalModel
 
 _CHARS_PER_TOKEN = 3
+_PRICED_AS = {"bedrock": "aws"}
+"""Providers that the table of prices knows by another name."""
 _PURGE_EVERY_S = 24 * 3600.0
 
 _log = logging.getLogger(__name__)
@@ -152,7 +154,13 @@ def _candidate(name: str, settings: Settings, models: Mapping[str, "LocalModel"]
 
 
 def _price(model: ModelSettings) -> Price:
-    return free if model.provider == "local" else list_price(model.model, model.base_url or OPENAI_URL)
+    match model.provider:
+        case "local":
+            return free
+        case "openai":
+            return list_price(model.model, model.base_url or OPENAI_URL)
+        case provider:
+            return list_price(model.model, model.base_url, _PRICED_AS.get(provider, provider))
 
 
 def _upstream(model: ModelSettings, local: "LocalModel | None") -> Upstream:
@@ -160,16 +168,28 @@ def _upstream(model: ModelSettings, local: "LocalModel | None") -> Upstream:
         from yaoki.llm.local import LocalUpstream  # noqa: PLC0415 - see `_local`
 
         return LocalUpstream(local, max_output_tokens=model.max_output_tokens)
-    upstreams = [
-        openai_upstream(
+    keys = [os.environ.get(variable, "") for variable in model.key_variables] or [""]
+    upstreams = [_keyed(model, key) for key in keys]
+    return KeyedUpstream(upstreams) if len(upstreams) > 1 else upstreams[0]
+
+
+def _keyed(model: ModelSettings, key: str) -> Upstream:
+    if model.provider == "openai":
+        return openai_upstream(
             model=model.model,
             base_url=model.base_url or OPENAI_URL,
-            api_key=os.environ.get(variable, "") if variable else "",
+            api_key=key,
             max_output_tokens=model.max_output_tokens,
         )
-        for variable in model.key_variables or ("",)
-    ]
-    return KeyedUpstream(upstreams) if len(upstreams) > 1 else upstreams[0]
+    from yaoki.llm.providers import provider_upstream  # noqa: PLC0415 - only who names one pays for the import
+
+    return provider_upstream(
+        model.provider,
+        model=model.model,
+        base_url=model.base_url,
+        api_key=key,
+        max_output_tokens=model.max_output_tokens,
+    )
 
 
 def _chain(name: str, settings: Settings, candidates: Mapping[str, Candidate], notices: Notices) -> Chain:

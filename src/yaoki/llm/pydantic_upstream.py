@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import httpx2
-from pydantic_ai.exceptions import AgentRunError, UserError
+from pydantic_ai.exceptions import AgentRunError, ModelContextWindowExceededError, UserError
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
@@ -29,7 +29,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 
-from yaoki.errors import ModelMalformedError, ModelTruncatedError
+from yaoki.errors import ModelContextOverflowError, ModelMalformedError, ModelTruncatedError
 from yaoki.llm.continuing import PLAIN_PREFILL, Prefill, instruction, left_of
 from yaoki.llm.deltas import (
     Delta,
@@ -43,6 +43,8 @@ from yaoki.llm.deltas import (
     Usage,
 )
 from yaoki.llm.failures import UNSUPPORTED, rename
+from yaoki.llm.wire_conversion import converted
+from yaoki.llm.wire_request import WireRequest
 
 _FINISH: dict[str, FinishReason] = {"tool_call": "tool_calls", "length": "length", "content_filter": "content_filter"}
 _FOREIGN = (AgentRunError, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
@@ -112,8 +114,10 @@ class PydanticUpstream:
         self._max_output_tokens = max_output_tokens
         self._prefill = prefill or Prefill()
 
-    async def stream(self, request: ChatRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
+    async def stream(self, request: ChatRequest | WireRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
         """Answer, or go on with half an answer. See `Upstream.stream`."""
+        if isinstance(request, WireRequest):
+            request = self._converted(request)
         body = self._prefill.body if half is not None and half.mode == "prefill" else PLAIN_PREFILL
         settings = self._settings(request.settings, self._max_output_tokens, body, half)
         messages = [*request.messages, *(_continued(half) if half else ())]
@@ -134,6 +138,12 @@ class PydanticUpstream:
 
     async def aclose(self) -> None:
         """Nothing of its own: whoever made the model's client closes it."""
+
+    def _converted(self, request: WireRequest) -> ChatRequest:
+        """What a client of the base URL asks, in this model's words."""
+        native_json = bool(self.model.profile.get("supports_json_schema_output"))
+        messages, parameters, settings = converted(request, native_json=native_json)
+        return ChatRequest(messages=messages, parameters=parameters, settings=settings)
 
     async def _goes_on(self, body: dict[str, Any]) -> bool:
         """Whether the backend continues the sentence instead of beginning one."""
@@ -168,7 +178,8 @@ class PydanticUpstream:
         self, messages: list[ModelMessage], settings: ModelSettings, parameters: ModelRequestParameters
     ) -> AsyncGenerator[Delta, None]:
         stream_key = object()
-        offered = bool(parameters.function_tools or parameters.output_tools)
+        choice: object = cast("dict[str, Any]", settings).get("tool_choice")
+        offered = bool(parameters.function_tools or parameters.output_tools) and choice != "none"
         try:
             prepared = self.model.prepare_messages(messages, parameters)
             async with self.model.request_stream(prepared, settings, parameters) as response:
@@ -182,6 +193,8 @@ class PydanticUpstream:
                     raise
                 for delta in _ending(response.get(), offered=offered, in_process=self._in_process):
                     yield delta
+        except ModelContextWindowExceededError as error:
+            raise ModelContextOverflowError("The request is too long for the model.") from error
         except _FOREIGN as error:
             known = rename(error)
             if known is None:

@@ -24,9 +24,9 @@ class ModelSettings(Section):
 
     Attributes:
         provider: `openai` for anything that speaks OpenAI's protocol (Ollama, vLLM, llama.cpp …), `local` for a model
-            that Yaoki runs itself.
+            that Yaoki runs itself, or one of pydantic-ai's providers, whose SDK has to be installed.
         model: The provider's own name for it; not needed for `local`.
-        base_url: Where it is served; empty: OpenAI itself.
+        base_url: Where it is served; empty: the provider itself.
         api_key_env: Name of the environment variable that holds the key; empty: none is sent.
         more_api_key_envs: Further such names; their keys are used in turn while an earlier one is refused or spent.
         fallbacks: Names of other tables [models], in the order to try them.
@@ -43,7 +43,7 @@ class ModelSettings(Section):
         parallel: `local`: answers at the same time; they share the window.
     """
 
-    provider: Literal["openai", "local"]
+    provider: Literal["openai", "local", "anthropic", "google", "groq", "mistral", "cohere", "bedrock"]
     model: str = ""
     base_url: str = ""
     api_key_env: str = ""
@@ -100,7 +100,7 @@ class ModelSettings(Section):
         wrong = sorted(foreign & self.model_fields_set)
         if wrong:
             raise ValueError(f'does not take {", ".join(wrong)} with provider = "{self.provider}"; remove it.')
-        if self.provider == "openai" and not self.model:
+        if self.provider != "local" and not self.model:
             raise ValueError('needs model = "…", the provider\'s own name for it.')
         if self.provider == "local":
             self._fit_the_window(self.context_tokens // self.parallel)

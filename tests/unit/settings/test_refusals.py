@@ -42,7 +42,11 @@ def refused(path: Path, environ: dict[str, str] | None = None) -> ConfigurationE
         ("[limits]\nturn_attempts = 1.5\n", "limits.turn_attempts", "must be a whole number."),
         ("[models]\nm = 1\n", "models.m", "must be a table: [models.m]."),
         ("[models.m]\n", "models.m.provider", "is missing."),
-        ('[models.m]\nprovider = "openal"\n', "models.m.provider", "must be one of 'openai' or 'local'."),
+        (
+            '[models.m]\nprovider = "openal"\n',
+            "models.m.provider",
+            "must be one of 'openai', 'local', 'anthropic', 'google', 'groq', 'mistral', 'cohere' or 'bedrock'.",
+        ),
         ('[models.m]\nprovider = "openai"\n', "models.m", 'needs model = "…"'),
         ('[models."m 1"]\nprovider = 1\n', 'models."m 1".provider', "must be one of"),
         ('[models.m]\nprovider = "local"\nbase_url = "http://x"\n', "models.m", "does not take base_url"),

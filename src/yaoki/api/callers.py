@@ -7,7 +7,7 @@ from typing import Protocol
 from yaoki.api.ledger import Ledger
 from yaoki.api.metering import Limits, Meter
 from yaoki.errors import ResourceRateLimitedError
-from yaoki.llm.budget import TurnBudget
+from yaoki.llm.budget import Purse, TurnBudget
 from yaoki.llm.chain import Chain
 from yaoki.llm.wire_request import LIMITS, WireRequest
 from yaoki.resilience.clock import Clock
@@ -20,8 +20,8 @@ LOCAL = "local"
 class Budgets(Protocol):
     """Makes the budget of one answer."""
 
-    def __call__(self, *, max_tokens: int | None, max_cost_usd: float | None) -> TurnBudget:
-        """A budget within what the caller has left; None: it has no limit."""
+    def __call__(self, *, purse: Purse) -> TurnBudget:
+        """A budget that draws on what its caller has left."""
         ...
 
 
@@ -67,15 +67,15 @@ class Caller:
         output_tokens = _most_output(request, chain)
         usd = 0.0 if self._meter.limits.usd_per_day is None else _price(chain, prompt_tokens, output_tokens)
         try:
-            hold = self._meter.hold(prompt_tokens + output_tokens, usd)
+            answering = self._meter.begin(prompt_tokens + output_tokens, usd)
         except ResourceRateLimitedError:
             self._ledger.refused[self._name] += 1
             raise
-        budget = budgets(max_tokens=hold.tokens_left, max_cost_usd=hold.usd_left)
+        budget = budgets(purse=answering)
         try:
             yield budget
         finally:
-            spent = self._meter.settle(hold, budget)
+            spent = self._meter.end(answering, budget)
             self._ledger.note(self._name, spent)
             if self._kept:
                 self._ledger.add(self._name, self._meter.day, spent)

@@ -1,8 +1,8 @@
 """How much one caller may use: requests a minute, tokens and money a day.
 
-What an answer costs is known when it is over, so the most that it may cost is held while it is under way. A request is
-let in while anything is left besides what is held: however many come at once, a day's limit is exceeded by no more than
-the last answer that was let in. What an answer did not use is given back.
+What an answer costs is known when it is over. So each request to a model holds the most that it may cost before it
+begins, and begins only while anything is left besides what is held: however many come at once, and however many of them
+fail over, a day's limit is passed by no more than the last of those requests. What was not used is given back.
 
 Days are those of UTC. Whoever keeps a meter tells it now and then to look at the calendar, so that no answer has to;
 when it is about to refuse, it looks by itself. A clock that leaps to another day begins that day's count anew.
@@ -11,7 +11,6 @@ when it is about to refuse, it looks by itself. A clock that leaps to another da
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import NamedTuple
 
 from yaoki.errors import ResourceRateLimitedError
 from yaoki.llm.budget import TurnBudget
@@ -29,15 +28,6 @@ class Limits:
     requests_per_minute: int | None = None
     tokens_per_day: int | None = None
     usd_per_day: float | None = None
-
-
-class Hold(NamedTuple):
-    """What one answer may cost at most, and what was left for it when it began; None: no limit."""
-
-    tokens: int
-    usd: float
-    tokens_left: int | None
-    usd_left: float | None
 
 
 class Meter:
@@ -63,32 +53,23 @@ class Meter:
         self._held_usd = 0.0
         self._starts: deque[float] = deque()
 
-    def hold(self, tokens: int, usd: float) -> Hold:
-        """Let an answer begin that costs so much at most; `settle` must follow, whatever becomes of it.
+    def begin(self, tokens: int, usd: float) -> "Answering":
+        """Let an answer begin, whose requests cost so much each at most; `end` must follow, whatever becomes of it.
 
         Raises:
             ResourceRateLimitedError: It may not begin now; nothing is held. The fact `code` is OpenAI's word for why.
         """
-        if self._over(self._held_tokens, self._held_usd):
+        if self.lacking():
             self.look_at_the_calendar()
-            if over := self._over(self._held_tokens, self._held_usd):
-                raise self._refusal(over)
+            if lacking := self.lacking():
+                raise self._refusal(lacking)
         self._count_start()
-        limits, today = self.limits, self.today
-        hold = Hold(
-            tokens,
-            usd,
-            None if limits.tokens_per_day is None else limits.tokens_per_day - today.tokens - self._held_tokens,
-            None if limits.usd_per_day is None else limits.usd_per_day - today.cost_usd - self._held_usd,
-        )
-        self._held_tokens += tokens
-        self._held_usd += usd
-        return hold
+        self.hold(tokens, usd)
+        return Answering(self, tokens, usd)
 
-    def settle(self, hold: Hold, budget: TurnBudget) -> Spending:
-        """The answer is over: give back what was held, count what its budget says, and return that."""
-        self._held_tokens -= hold.tokens
-        self._held_usd -= hold.usd
+    def end(self, answering: "Answering", budget: TurnBudget) -> Spending:
+        """An answer is over: give back what it held, count what its budget says, and return that."""
+        self.hold(-answering.tokens, -answering.usd)
         spent = Spending(
             requests=1,
             input_tokens=budget.input_tokens,
@@ -106,12 +87,22 @@ class Meter:
         if today != self.day:
             self.day, self.today = today, Spending()
 
-    def _over(self, held_tokens: int, held_usd: float) -> str:
-        """What there is nothing left of today, besides what is held; empty while there is some of each."""
-        tokens, usd = self.limits.tokens_per_day, self.limits.usd_per_day
-        if tokens is not None and self.today.tokens + held_tokens >= tokens:
+    def hold(self, tokens: int, usd: float) -> None:
+        """Hold so much more, or less."""
+        self._held_tokens += tokens
+        self._held_usd += usd
+
+    def lacking(self, tokens: int = 0, usd: float = 0.0) -> str:
+        """What there is nothing left of today; empty while there is some of each.
+
+        Args:
+            tokens: How many of those that are held do not count.
+            usd: The same.
+        """
+        most_tokens, most_usd = self.limits.tokens_per_day, self.limits.usd_per_day
+        if most_tokens is not None and self.today.tokens + self._held_tokens - tokens >= most_tokens:
             return "tokens"
-        return "money" if usd is not None and self.today.cost_usd + held_usd >= usd else ""
+        return "money" if most_usd is not None and self.today.cost_usd + self._held_usd - usd >= most_usd else ""
 
     def _count_start(self) -> None:
         limit = self.limits.requests_per_minute
@@ -128,11 +119,11 @@ class Meter:
             )
         starts.append(now)
 
-    def _refusal(self, over: str) -> ResourceRateLimitedError:
-        spent = self._over(0, 0.0)
+    def _refusal(self, lacking: str) -> ResourceRateLimitedError:
+        spent = self.lacking(self._held_tokens, self._held_usd)
         if not spent:
             return ResourceRateLimitedError(
-                f"Answers under way may use all the {over} that this key has left today.",
+                f"Answers under way may use all the {lacking} that this key has left today.",
                 retry_after_s=_HELD_RETRY_S,
                 code="rate_limit_exceeded",
             )
@@ -142,3 +133,35 @@ class Meter:
             retry_after_s=max(1.0, round((midnight - self._clock.utcnow()).total_seconds())),
             code="insufficient_quota",
         )
+
+
+class Answering:
+    """What one answer holds: what it has spent, and the most that its request under way may cost. A budget's purse.
+
+    Attributes:
+        tokens: Held.
+        usd: Held.
+    """
+
+    __slots__ = ("_meter", "_most_tokens", "_most_usd", "tokens", "usd")
+
+    def __init__(self, meter: Meter, tokens: int, usd: float) -> None:
+        self._meter = meter
+        self._most_tokens = self.tokens = tokens
+        self._most_usd = self.usd = usd
+
+    def lacking(self, budget: TurnBudget) -> str:
+        """What its caller has nothing left of for a further request; the first one was let in with the answer."""
+        if not budget.requests:
+            return ""
+        return self._meter.lacking(self.tokens - _tokens(budget), self.usd - budget.cost_usd)
+
+    def hold(self, budget: TurnBudget) -> None:
+        """Another request begins."""
+        tokens, usd = _tokens(budget) + self._most_tokens, budget.cost_usd + self._most_usd
+        self._meter.hold(tokens - self.tokens, usd - self.usd)
+        self.tokens, self.usd = tokens, usd
+
+
+def _tokens(budget: TurnBudget) -> int:
+    return budget.input_tokens + budget.output_tokens

@@ -29,7 +29,7 @@ from yaoki.api.server import allow_descriptors, server_config
 from yaoki.app.compose import Application, composed
 from yaoki.app.listener import Listener
 from yaoki.errors import ConfigurationSettingError
-from yaoki.llm.budget import TurnBudget
+from yaoki.llm.budget import Purse, TurnBudget
 from yaoki.settings import ServerSettings, Settings
 
 _LINGER_S = 2.0
@@ -135,14 +135,15 @@ async def _keys(application: Application) -> AsyncGenerator[ApiKeys, None]:
         yield keys
 
 
-def _budget(settings: Settings, *, max_tokens: int | None, max_cost_usd: float | None) -> TurnBudget:
+def _budget(settings: Settings, *, purse: Purse) -> TurnBudget:
     """What one answer of the base URL may spend: as much as a turn, and what its caller has left."""
     limits = settings.limits
     return TurnBudget(
         limits.turn_deadline_s,
         limits.turn_attempts,
-        max_tokens=min((some for some in (limits.turn_tokens, max_tokens) if some), default=None),
-        max_cost_usd=min((some for some in (limits.turn_usd, max_cost_usd) if some), default=None),
+        max_tokens=limits.turn_tokens or None,
+        max_cost_usd=limits.turn_usd or None,
+        purse=purse,
     )
 
 

@@ -10,11 +10,24 @@ Tokens and money end a turn between two requests, never inside an answer: each r
 """
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from yaoki.errors import AgentTurnBudgetSpentError, ConfigurationSettingError
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 
 _MICRO = 1_000_000
+
+
+class Purse(Protocol):
+    """What several budgets draw from at the same time, as all answers of one API key do."""
+
+    def lacking(self, budget: "TurnBudget") -> str:
+        """What there is nothing left of for another request of this budget; empty while there is some of each."""
+        ...
+
+    def hold(self, budget: "TurnBudget") -> None:
+        """Another request of this budget begins."""
+        ...
 
 
 class TurnBudget:
@@ -25,6 +38,7 @@ class TurnBudget:
         max_attempts: Requests that may fail, at least 1.
         max_tokens: Of all requests together; None: no limit.
         max_cost_usd: US dollars of all requests whose price is known; None: no limit.
+        purse: What it shares with others; None: it has all for itself.
 
     Attributes:
         attempts_left: Requests that may still start, as things stand.
@@ -43,6 +57,7 @@ class TurnBudget:
         *,
         max_tokens: int | None = None,
         max_cost_usd: float | None = None,
+        purse: Purse | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         if deadline_s <= 0 or max_attempts < 1:
@@ -52,6 +67,7 @@ class TurnBudget:
         self._max_attempts = max_attempts
         self._max_tokens = max_tokens
         self._max_cost_usd = max_cost_usd
+        self._purse = purse
         self.attempts_left = max_attempts
         self.input_tokens = 0
         self.output_tokens = 0
@@ -76,7 +92,7 @@ class TurnBudget:
             return "tokens"
         if self._max_cost_usd is not None and self.cost_usd >= self._max_cost_usd:
             return "money"
-        return ""
+        return self._purse.lacking(self) if self._purse is not None else ""
 
     def spend_attempt(self) -> None:
         """Take one attempt.
@@ -87,6 +103,8 @@ class TurnBudget:
         spent = self.spent
         if spent:
             raise AgentTurnBudgetSpentError(f"The turn has no {spent} left.", spent=spent)
+        if self._purse is not None:
+            self._purse.hold(self)
         self.attempts_left -= 1
         self.requests += 1
 

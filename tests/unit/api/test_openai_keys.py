@@ -211,21 +211,32 @@ def dear(name: str, usd_per_token: float | None) -> Candidate:
     )
 
 
-@pytest.mark.parametrize("fields, left_usd", [({}, 8.9), ({"max_tokens": 30}, 9.6), ({"max_tokens": 1_000}, 8.9)])
-async def test_the_dearest_model_of_a_chain_is_what_an_answer_may_cost(
-    fields: dict[str, int], left_usd: float, served: Any
+@pytest.mark.parametrize("fields, usd", [({}, 1.1), ({"max_tokens": 30}, 0.4), ({"max_tokens": 1_000}, 1.1)])
+async def test_the_dearest_model_of_a_chain_is_what_a_request_may_cost(
+    fields: dict[str, int], usd: float, served: Any
 ) -> None:
     clock = FakeClock()
     key = ApiKey(name="a", owner="a", digest="", hint="", created_at=clock.utcnow(), usd_per_day=10.0)
     caller = Caller(key, Ledger(served.store.api_keys), clock)
     chain = Chain([dear("a", 0.001), dear("b", 0.01), dear("c", None)], rng=Random(1))
-    lefts: list[float | None] = []
+    held: list[float] = []
 
-    def budget(*, max_tokens: int | None, max_cost_usd: float | None) -> TurnBudget:
-        lefts.append(max_cost_usd)
-        return TurnBudget(max_tokens=max_tokens, max_cost_usd=max_cost_usd)
+    def budget(*, purse: Any) -> TurnBudget:
+        held.append(purse.usd)
+        return TurnBudget(purse=purse)
 
-    with caller.answering(WireRequest(fields), chain, 10, budget), caller.answering(WireRequest({}), chain, 10, budget):
+    with caller.answering(WireRequest(fields), chain, 10, budget):
         pass
-    assert lefts == [10.0, pytest.approx(left_usd)]
+    assert held == [pytest.approx(usd)]
     await chain.aclose()
+
+
+async def test_failovers_end_where_nothing_is_left(tmp_path: Path) -> None:
+    fallbacks = [FakeUpstream([Text("Seven "), ModelUnavailableError("down")]) for _ in range(2)]
+    async with faced(
+        tmp_path, FakeUpstream([Text("A great many "), ModelUnavailableError("down")]), *fallbacks
+    ) as face:
+        failed = await face.ask(await face.key(tokens_per_day=6))
+        asked = [len(upstream.asked) for upstream in face.upstreams]
+    assert told(failed) == (503, "server_error", "model.all_failed")
+    assert asked == [1, 0, 0]

@@ -4,7 +4,10 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,9 @@ import pytest
 from tests.unit.cli.terminal import COMMAND, Home
 from yaoki.faults import ANSWER, Script, ScriptedProvider
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "chaos"
 
 KEY = "sk-canary-5f1c9a7be2"
 ASK = """
@@ -77,6 +82,13 @@ async def test_a_program_that_asks_for_documents(home: Home) -> None:
         "error_event": "told",
     }
     assert code == 1
+
+
+async def test_a_program_that_prints_whatever_it_is_given(home: Home) -> None:
+    blind = STREAMED.replace("    data = ", "    if event.startswith(b'<'): print(event.decode())\n    data = ")
+    code, facts = await report(home, blind, "--faults", "html")
+    assert (code, verdicts(facts)) == (1, {"html": "lost"})
+    assert "words of the fault" in facts["runs"][0]["why"]
 
 
 async def test_no_lie_is_exit_code_0(home: Home) -> None:
@@ -210,3 +222,53 @@ async def test_stopped_by_the_person_it_ends_the_program_and_reports_what_it_has
     assert not any(child.is_running() for child in children)
     facts = json.loads((home.folder / "chaos-report" / "chaos.json").read_text())
     assert (facts["interrupted"], verdicts(facts)) == (True, {"cut_mid_stream": "cut"})
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@asynccontextmanager
+async def serving(home: Home, port: int, chaos_port: int, healthy_url: str) -> AsyncGenerator[None, None]:
+    """The example's Yaoki before the proxy, with the healthy upstream itself as its fallback."""
+    example = (EXAMPLE / "yaoki.toml").read_text()
+    for known, own in (
+        ("port = 8478", f"port = {port}"),
+        ("http://127.0.0.1:9100/v1", f"http://127.0.0.1:{chaos_port}/v1"),
+        ("http://127.0.0.1:9101/v1", healthy_url),
+    ):
+        assert known in example
+        example = example.replace(known, own)
+    home.settings(example)
+    async with home.terminal("serve") as terminal:
+        await terminal.shows("Yaoki is ready", within_s=60)
+        yield
+        terminal.ctrl_c()
+        await terminal.ended()
+
+
+@pytest.mark.requirement("M4", "M11", "M12", "M13", "M16", "P-2", "P-3")
+async def test_the_same_script_with_only_its_base_url_changed(home: Home) -> None:
+    """The example, with the openai SDK: alone it sells half an answer; with Yaoki in between every answer is whole."""
+    ask = (EXAMPLE / "ask.py").read_text()
+    faults = "http_500,html,cut_mid_stream,done_without_finish,cut_in_event,reset_mid_stream,error_event,empty"
+    _, bare = await report(home, ask, "--faults", faults, "--timeout-s", "60")
+    assert verdicts(bare) == {
+        "http_500": "whole",  # the SDK asks again
+        "html": "lost",
+        "cut_mid_stream": "cut",
+        "done_without_finish": "cut",
+        "cut_in_event": "cut",
+        "reset_mid_stream": "told",
+        "error_event": "told",
+        "empty": "lost",
+    }
+    port, chaos_port = free_port(), free_port()
+    async with ScriptedProvider() as healthy, serving(home, port, chaos_port, healthy.base_url):
+        between = ("--port", str(chaos_port), "--client-base-url", f"http://127.0.0.1:{port}/v1")
+        code, yaoki = await report(home, ask, "--faults", faults, "--timeout-s", "60", *between)
+    assert set(verdicts(yaoki).values()) == {"whole"}, yaoki["runs"]
+    assert {one["fired"] for one in yaoki["runs"]} == {1}
+    assert code == 0

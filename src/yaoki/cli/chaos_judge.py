@@ -92,9 +92,9 @@ class Measure:
         return sum(sum(self._parts(answer, output)) for answer in self.answers)
 
     def _parts(self, answer: str, output: str) -> Iterator[int]:
-        begin = _longest(lambda size: answer[:size] in output, len(answer))
+        begin = _begun(answer, output)
         end = _longest(lambda size: answer[len(answer) - size :] in output, len(answer) - begin)
-        fewest = min(_FEWEST_CHARS, len(answer) // 2) if self.beside else 1
+        fewest = min(_FEWEST_CHARS, len(answer) // 2) if len(output) > begin + end else 1
         return (part for part in (begin, end) if part >= fewest)
 
 
@@ -158,17 +158,20 @@ def _of_success(measured: Measure, output: str, passage: Passage) -> tuple[Verdi
         return Verdict.REPEATED, f"twice: {stretch!r}"
     whole = [text for text in dict.fromkeys((*measured.answers, *given)) if text in output]
     if len(whole) < len(measured.answers):
-        return _not_whole(measured, output)
+        return _not_whole(measured, output, passage)
     if begun := _begun_twice(output, hurt, whole):
         return Verdict.REPEATED, f"a new answer after the beginning of another: {begun!r}"
     return Verdict.WHOLE, ""
 
 
-def _not_whole(measured: Measure, output: str) -> tuple[Verdict, str]:
-    shown = measured.shown(output)
-    of = sum(map(len, measured.answers))
-    if len(output) - shown > measured.beside + _SLACK_CHARS:
-        return Verdict.OTHER, f"{len(output) - shown - measured.beside} characters that the upstream never said"
+def _not_whole(measured: Measure, output: str, passage: Passage) -> tuple[Verdict, str]:
+    shown, of = measured.shown(output), sum(map(len, measured.answers))
+    surplus = len(output) - shown - measured.beside
+    if surplus > _SLACK_CHARS:
+        given = max((_begun(plain(text), output) for text in passage.hurt_as_given), default=0)
+        if given <= shown + _SLACK_CHARS:
+            return Verdict.OTHER, f"{surplus} characters that the upstream never said"
+        return (Verdict.CUT if shown else Verdict.LOST), f"exit code 0, with words of the fault's own ({surplus} characters)"
     if shown:
         return Verdict.CUT, f"exit code 0 with {shown} of {of} characters"
     return Verdict.LOST, "exit code 0, and nothing of the answer"
@@ -209,6 +212,11 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(one)
 
 
+def _begun(text: str, output: str) -> int:
+    """How much of the text's beginning is in the output."""
+    return _longest(lambda size: text[:size] in output, len(text))
+
+
 def _longest(there: Callable[[int], bool], most: int) -> int:
     """The largest size, up to `most`, for which `there` holds, as it then does for every smaller one."""
     low, high = 0, most
@@ -237,7 +245,7 @@ def _begun_twice(output: str, hurt: Sequence[str], whole: Sequence[str]) -> str:
     for text in hurt:
         if text in output:
             continue
-        begun = _longest(lambda size, text=text: text[:size] in output, len(text))
+        begun = _begun(text, output)
         alike = max(_longest(lambda size, text=text, one=one: one.startswith(text[:size]), len(text)) for one in whole)
         if begun >= _BEGUN_CHARS and begun > alike:
             return text[:begun][:60]

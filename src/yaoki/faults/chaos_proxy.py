@@ -39,6 +39,7 @@ class Passage:
         fired: How often the fault happened.
         answers: The whole text of each answer, in order, whether it was hit or not.
         hurt: The whole text of those that were hit.
+        heard: The first 64 KiB of each response that was hit, as they were sent.
         troubles: What the upstream itself did wrong: then nothing can be said about the client.
         secrets: The keys that came with requests, to be kept out of whatever is written down.
     """
@@ -49,8 +50,15 @@ class Passage:
     fired: int = 0
     answers: list[str] = field(default_factory=list[str])
     hurt: list[str] = field(default_factory=list[str])
+    heard: list[bytearray] = field(default_factory=list[bytearray])
     troubles: list[str] = field(default_factory=list[str])
     secrets: set[str] = field(default_factory=set[str])
+
+    @property
+    def hurt_as_given(self) -> list[str]:
+        """What the responses that were hit said: the text of an answer, or the page, or whatever it was instead."""
+        bodies = (bytes(heard).partition(b"\r\n\r\n")[2] for heard in self.heard)
+        return [Recording(200, "", body).text or body.decode(errors="replace") for body in bodies]
 
 
 class ChaosProxy:
@@ -147,6 +155,8 @@ class ChaosProxy:
         passage.answers.append(recording.text)
         if not fault.healthy:
             passage.hurt.append(recording.text)
+            line.heard = bytearray()
+            passage.heard.append(line.heard)
         fired = False
 
         def fire() -> None:
@@ -159,7 +169,10 @@ class ChaosProxy:
                 passage.answers.append(reply.text)  # some oddities are odd words
 
         reply = Replay(line, ChatRequest(body=request.json()), passage.script, recording, fire)
-        await until_sent_or_left(line, documents.play(reply, fault))
+        try:
+            await until_sent_or_left(line, documents.play(reply, fault))
+        finally:
+            line.heard = None
 
     def _next(self, script: Script) -> Fault:
         """The fault that this request is to be hit by."""

@@ -13,6 +13,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 _MAX_HEAD = 65_536
+_HEARD = 65_536
 _MAX_BODY = 256 * 1024 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -38,12 +39,17 @@ class Request:
 
 
 class Line:
-    """One accepted connection."""
+    """One accepted connection.
+
+    Attributes:
+        heard: Where the beginning of what is sent is noted, 64 KiB of it; None: nowhere.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
         self._early = b""
+        self.heard: bytearray | None = None
         send_at_once(writer)
 
     @property
@@ -96,6 +102,8 @@ class Line:
         Raises:
             ConnectionError: The client has left.
         """
+        if self.heard is not None:
+            self.heard += data[: max(0, _HEARD - len(self.heard))]
         self._writer.write(data)
         await self._writer.drain()
 

@@ -124,6 +124,19 @@ def test_an_answer_that_repeats_itself_is_whole() -> None:
     assert judged(song[: len(song) // 2], healthy=song, answers=(song,)).verdict is Verdict.CUT
 
 
+def test_the_faults_own_words_are_no_answer() -> None:
+    """A program that prints the page it was given, and one that prints what never ended until it had enough."""
+    measured = measure(ran(ANSWER), passage(ANSWER, fired=0))
+    page = "<html><body>Sign in, your session has expired.</body></html>"
+    hit = passage(ANSWER, hurt=(ANSWER,))
+    hit.heard.append(bytearray(b"HTTP/1.1 200 OK\r\n\r\n" + page.encode()))
+    assert judge(measured, ran(page), hit).verdict is Verdict.LOST
+    endless = HALF + "".join(f" and {number}" for number in range(400))
+    hit.heard[0][:] = f"\r\n\r\ndata: {json.dumps({'choices': [{'delta': {'content': endless}}]})}\n\n".encode()
+    assert judge(measured, ran(endless[:900]), hit).verdict is Verdict.CUT
+    assert judge(measured, ran(HALF + OTHER_ANSWER), hit).verdict is Verdict.OTHER
+
+
 def test_of_several_answers_each_must_be_there() -> None:
     both = (ANSWER, OTHER_ANSWER)
     healthy = f"1. {ANSWER}\n2. {OTHER_ANSWER}\n"

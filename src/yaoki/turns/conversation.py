@@ -1,6 +1,8 @@
 """What a model is told: the conversation so far, rebuilt from exact messages and never from what was shown."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from pydantic_ai.messages import (
     ModelMessage,
@@ -8,12 +10,16 @@ from pydantic_ai.messages import (
     ModelRequest,
     ModelResponse,
     TextPart,
+    ToolCallPart,
+    ToolReturnPart,
     UserPromptPart,
 )
 
 from yaoki.store.contract import Turn
 from yaoki.store.events import Reset, Stored, TextDelta, TurnResumed, TurnStarted
 from yaoki.store.store import Store
+
+UNKNOWN = "The server stopped while this ran: nobody knows whether it was done. Say so, and do not call it again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,8 @@ class Conversation:
         half_answer: What was shown of the answer under way; empty if nothing was.
         held: What had come after it and was not shown.
         message_id: The id of the answer that comes next, or goes on.
+        later_ids: The ids of those after it.
+        unknown_calls: The tools that this turn called before a crash, and of which nobody knows whether they ran.
     """
 
     messages: list[ModelMessage]
@@ -35,6 +43,8 @@ class Conversation:
     half_answer: str
     held: str
     message_id: str
+    later_ids: Iterator[str]
+    unknown_calls: tuple[str, ...]
 
 
 def question(turn: Turn) -> ModelRequest:
@@ -64,17 +74,22 @@ async def read_conversation(store: Store, turn: Turn, so_far: list[Stored], max_
         so_far: The turn's own events.
         max_chars: Whole earlier turns are left out, oldest first, beyond this many characters of stored JSON.
     """
-    own = [load(payload) for payload in await store.turns.messages(turn)]
+    own = list(_answered([load(payload) for payload in await store.turns.messages(turn)]))
     earlier = await store.turns.earlier_messages(turn, max_chars)
-    message_id = f"{turn.id}-{sum(isinstance(message, ModelResponse) for message in own) + 1}"
+    answers = sum(isinstance(message, ModelResponse) for message in own)
+    ids = (f"{turn.id}-{number}" for number in count(answers + 1))
+    message_id = next(ids)
     half_answer, held = _shown(so_far, message_id)
+    before = [load(payload) for messages in earlier.turns for payload in messages]
     return Conversation(
-        messages=[*(load(payload) for messages in earlier.turns for payload in messages), *own],
+        messages=[*_answered(before), *own],
         forgotten_turns=earlier.forgotten,
         damaged_turns=earlier.damaged,
         half_answer=half_answer,
         held=held,
         message_id=message_id,
+        later_ids=ids,
+        unknown_calls=tuple(_unknown_calls(own)),
     )
 
 
@@ -90,6 +105,27 @@ def fruitless_claims(so_far: list[Stored]) -> int:
             case _:
                 pass
     return count
+
+
+def _answered(messages: Sequence[ModelMessage]) -> Iterator[ModelMessage]:
+    """A history that a model takes: a call whose result a crash, a stop or an error took has an unknown outcome."""
+    for at, message in enumerate(messages):
+        yield message
+        calls = message.tool_calls if isinstance(message, ModelResponse) else ()
+        returned = {getattr(part, "tool_call_id", None) for later in messages[at + 1 : at + 2] for part in later.parts}
+        if calls and not returned & {call.tool_call_id for call in calls}:
+            yield ModelRequest(parts=[_unknown(call) for call in calls])
+
+
+def _unknown(call: ToolCallPart) -> ToolReturnPart:
+    return ToolReturnPart(call.tool_name, UNKNOWN, tool_call_id=call.tool_call_id, outcome="interrupted")
+
+
+def _unknown_calls(messages: Sequence[ModelMessage]) -> Iterator[str]:
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, ToolReturnPart) and part.content == UNKNOWN:
+                yield part.tool_name
 
 
 def _shown(so_far: list[Stored], message_id: str) -> tuple[str, str]:

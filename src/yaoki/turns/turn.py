@@ -11,11 +11,13 @@ goes on from the log. A turn that makes no progress over several claims is parke
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from pydantic_ai import Agent
-from pydantic_ai.messages import ModelResponse
+from pydantic_ai import Agent, Tool
+from pydantic_ai.output import OutputSpec
 
 from yaoki.errors import (
     AIOrchestrationError,
@@ -37,6 +39,7 @@ from yaoki.store.store import Store
 from yaoki.store.turn_table import FencedError
 from yaoki.turns import conversation as told
 from yaoki.turns import endings, statements
+from yaoki.turns.agent_loop import converse
 from yaoki.turns.earlier_answers import EarlierAnswers
 from yaoki.turns.endings import Ending
 from yaoki.turns.notices import TurnFailed, TurnFinished
@@ -73,6 +76,9 @@ class AgentPolicy:
         language: Of the statement that stands in for an answer when no model can give one.
         degraded: That statement, if it is not to be the built-in one; see `turns.statements`.
         answers: Where whole answers are kept for such times; None: nowhere.
+        tools: Python functions that the agent may call. A call whose outcome a crash took is not made again.
+        output_type: What an answer must parse as. It is shown, so it must be text: `str`, or pydantic-ai's
+            `NativeOutput` or `PromptedOutput`; all but `str` is shown whole or not at all.
     """
 
     name: str
@@ -86,6 +92,8 @@ class AgentPolicy:
     language: Language = "en"
     degraded: str = ""
     answers: AnswerCache | None = None
+    tools: Sequence[Tool[object]] = ()
+    output_type: OutputSpec[Any] = str
 
 
 class TurnRun:
@@ -180,45 +188,48 @@ class TurnRun:
         return price(asked, said) if price else None
 
     async def _say_what_is_left_out(self, conversation: told.Conversation, so_far: list[Stored]) -> None:
-        """Tell the person, once, what the model is not told of the conversation, and why."""
-        said = {stored.event for stored in so_far if isinstance(stored.event, RecoveryTaken)}
+        """Tell the person, once, what the model is not told of the conversation and what nobody can know, and why."""
+        turn = self.turn.id
         causes = [
             (conversation.forgotten_turns, "compact_context", "no longer fit the model's window"),
             (conversation.damaged_turns, "restore_session", "have damaged records"),
         ]
-        for turns, strategy, why in causes:
-            reason = f"{turns} earlier messages of this conversation {why} and were left out."
-            taken = RecoveryTaken(turn=self.turn.id, strategy=strategy, reason=reason)
-            if turns and taken not in said:
+        reasons = [
+            (strategy, f"{turns} earlier messages of this conversation {why} and were left out.")
+            for turns, strategy, why in causes
+            if turns
+        ]
+        if calls := ", ".join(conversation.unknown_calls):
+            reasons.append(
+                ("none", f"Whether {calls} was done before the server stopped is unknown; it is not repeated.")
+            )
+        said = {stored.event for stored in so_far if isinstance(stored.event, RecoveryTaken)}
+        for strategy, reason in reasons:
+            taken = RecoveryTaken(turn=turn, strategy=strategy, reason=reason)
+            if taken not in said:
                 await self._recorder.write(taken)
 
     async def _earlier_answers(self, conversation: told.Conversation) -> EarlierAnswers | None:
         agent = self._agent
-        if agent.answers is None or not agent.answers.enabled:
+        if agent.answers is None or not agent.answers.enabled or agent.tools:
             return None
         owner = await self._store.turns.owner_of(self.turn)
         who = agent.name, agent.instructions
         return EarlierAnswers.of(agent.answers, owner, who, agent.chain, conversation.messages)
 
     async def _converse(self, conversation: told.Conversation) -> Ending:
-        """Drive the agent loop on the chain. Agents have no tools yet, so its one response is stored with the end."""
+        """Drive the agent loop on the chain; its last response is stored with the end."""
+        policy = self._agent
         model = ChainModel(
-            self._agent.chain,
+            policy.chain,
             self._budget,
             sink=self._recorder.take,
             resume_text=conversation.half_answer,
             resume_held=conversation.held,
+            hold_text=policy.output_type is not str,
         )
-        agent = Agent(model, instructions=self._agent.instructions)
-        responses: list[ModelResponse] = []
-        async with agent.iter(message_history=conversation.messages) as run:
-            async for node in run:
-                if Agent.is_model_request_node(node):
-                    async with node.stream(run.ctx) as stream:
-                        async for _ in stream:
-                            pass  # every item has gone through the recorder, in order, before it comes by here
-                elif Agent.is_call_tools_node(node):
-                    responses.append(node.model_response)
+        agent = Agent(model, instructions=policy.instructions, tools=policy.tools, output_type=policy.output_type)
+        responses = await converse(agent, conversation, self._recorder)
         ending = endings.answered(responses[-1] if responses else None, self._recorder)
         if self._earlier is not None and ending.outcome == "completed" and len(responses) == 1:
             self._earlier.keep(responses[0])

@@ -84,6 +84,19 @@ async def test_a_day_that_is_spent_stays_so_over_a_clean_restart(tmp_path: Path)
     assert known["last_used_at"] is not None
 
 
+async def test_a_server_that_stops_writes_down_the_answers_it_finishes_first(tmp_path: Path) -> None:
+    async with Stage(tmp_path, Script(token_s=0.02)) as stage:
+        secret = await new_key(stage.server, "ann")
+        asking = asyncio.create_task(ask(stage.server, secret))
+        async with asyncio.timeout(15):
+            await stage.first.until(lambda provider: len(provider.asked) == 1)
+        stage.server.signal(signal.SIGTERM)
+        assert await asking == ANSWER
+        assert await stage.server.ended() == 0
+        paid = await spent(stage.server, "ann")
+    assert (paid.requests, paid.tokens > 0, paid.estimated_tokens) == (1, True, 0)
+
+
 async def test_a_killed_server_forgets_no_more_than_the_answers_since_the_last_batch(tmp_path: Path) -> None:
     async with Stage(tmp_path, Script()) as stage:
         secret = await new_key(stage.server, "ann")

@@ -20,7 +20,7 @@ _HIDE_WHAT_LOOKS_LIKE = (
     r"(?i)(?P<scheme>\b(?:bearer|basic)\s+)[\w.~+/=\-]{8,}"
     r"|(?P<user>://)[^/\s:@]*:[^/\s@]+(?=@)"
     r"|(?P<pair>\b(?:api[_\-]?key|secret|token|password|passwd)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;]{4,}"
-    r"|\b(?:sk|pk|rk|xox[abps]|gh[pousr]|hf|AIza|AKIA)[_\-]?[\w\-]{16,}"
+    r"|\b(?:sk|pk|rk|yk|xox[abps]|gh[pousr]|hf|AIza|AKIA)[_\-]?[\w\-]{16,}"
     r"|\beyJ[\w\-]{8,}\.[\w\-]{8,}\.[\w\-]*"
 )
 

@@ -5,9 +5,10 @@ Order, from the outside: `SecurityHeaders` marks every answer, `AccessGuard` ref
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -43,7 +44,7 @@ class SecurityHeaders:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _set_defaults(message, API_HEADERS)
+                _set_defaults(message, _FOR_DATA)
             await send(message)
 
         await self._app(scope, receive, send_guarded)
@@ -100,10 +101,7 @@ class AccessGuard:
         name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
         if name == "localhost" or name in self._hosts or host in self._hosts:
             return True
-        try:
-            return ip_address(name.removeprefix("[").removesuffix("]")).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(name)
 
     def _is_welcome(self, headers: Headers, host: str) -> bool:
         origin = headers.get("origin")
@@ -112,6 +110,14 @@ class AccessGuard:
         scheme, _, authority = origin.lower().partition("://")
         # Behind a proxy that ends TLS the schemes differ, so only the authority is compared.
         return origin.lower() in self._origins or (scheme in ("http", "https") and authority == host)
+
+
+@lru_cache(maxsize=64)
+def _is_loopback(name: str) -> bool:
+    try:
+        return ip_address(name.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _oversized(headers: Headers) -> AIOrchestrationError | None:
@@ -123,11 +129,16 @@ def _oversized(headers: Headers) -> AIOrchestrationError | None:
     )
 
 
-def _set_defaults(message: Message, wanted: Mapping[str, str]) -> None:
-    headers = MutableHeaders(raw=message["headers"])
-    for name, value in wanted.items():
-        headers.setdefault(name, value)
-    message["headers"] = headers.raw
+def _set_defaults(message: Message, wanted: list[tuple[bytes, bytes]]) -> None:
+    brought = {name.lower() for name, _ in message["headers"]}
+    message["headers"] = [*message["headers"], *(pair for pair in wanted if pair[0] not in brought)]
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
+_FOR_DATA = _encoded(API_HEADERS)
 
 
 def _shared(origin: str) -> dict[str, str]:
@@ -136,10 +147,11 @@ def _shared(origin: str) -> dict[str, str]:
 
 def _sharing(send: Send, origin: str) -> Send:
     """A `send` whose answers the page of `origin` may read."""
+    sharing = _encoded(_shared(origin) | {"cross-origin-resource-policy": "cross-origin"})
 
     async def send_shared(message: Message) -> None:
         if message["type"] == "http.response.start":
-            _set_defaults(message, _shared(origin) | {"cross-origin-resource-policy": "cross-origin"})
+            _set_defaults(message, sharing)
         await send(message)
 
     return send_shared

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from random import Random
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Scope, Send
 
 from yaoki.api.bundle import Bundle
 from yaoki.api.openai_earlier import EarlierAnswers
@@ -67,48 +67,48 @@ class Exchange:
         self._created = int(services.clock.utcnow().timestamp())
         self._begun = False
         self._answering = True
+        self._left = asyncio.Event()
         self._silent = 0
         self._unsent = b""
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: Scope, send: Send) -> None:
         """Send the answer; return early, with the upstream's request ended, when the client leaves.
 
         Raises:
             AIOrchestrationError: There is no answer, and nothing was sent yet.
         """
         self._scope, self._send, self._wire = scope, send, wire_of(scope)
-        leaving = asyncio.create_task(_left(receive))
         try:
             async with aclosing(self._items):
-                await self._unless(leaving)
+                await self._unless_client_leaves()
             self._earlier.keep(self._told)
         except CommunicationSlowConsumerError:
             self._wire.abort()
-            await leaving
+            await self._left.wait()
         except AIOrchestrationError as error:
             if not self._begun:
                 raise
             await self._break_off(error)
-            await leaving
+            await self._left.wait()
         finally:
-            leaving.cancel()
-            await asyncio.wait({leaving})
+            self._wire.when_lost(None)
 
-    async def _unless(self, leaving: asyncio.Task[None]) -> None:
+    async def _unless_client_leaves(self) -> None:
         """Send everything, unless the client leaves or the server stops first."""
         try:
             async with asyncio.timeout(None) as waiting:
 
-                def left(_: object) -> None:
+                def left() -> None:
+                    self._left.set()
                     if self._answering:
                         waiting.reschedule(0.0)
 
-                leaving.add_done_callback(left)
+                self._wire.when_lost(left)
                 with self._services.closing.interruptible(waiting):
                     await (self._stream() if self._asked.streamed else self._whole())
                 self._answering = False
         except TimeoutError:
-            if not leaving.done():
+            if not self._left.is_set():
                 retry_after_s = self._services.policy.retry_after_s
                 raise ResourceOverloadedError("The server stops.", retry_after_s=retry_after_s) from None
         finally:
@@ -198,8 +198,3 @@ class Exchange:
             await self._send(message)
         else:
             await send_patiently(self._send, message, self._wire, self._services.policy.send_timeout_s)
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

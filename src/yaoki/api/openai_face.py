@@ -102,7 +102,7 @@ class OpenAIFace:
         with self._services.admission.stream("v1", caller.owner), self._counted():
             try:
                 with self._exchange(asked, caller, wishes_of(scope["headers"])) as exchange:
-                    await exchange.serve(scope, receive, send)
+                    await exchange.serve(scope, send)
             except ModelAllFailedError as failed:
                 raise callers_refusal(failed) or failed from failed.__cause__
 

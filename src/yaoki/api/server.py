@@ -90,6 +90,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._progress = False
         self._fruitless = 0
+        self._wire = Wire(transport)
         super().connection_made(transport)
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
@@ -102,6 +103,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone."""
         self._unwatch()
+        self._wire.lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -143,11 +145,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head, self._progress = False, True
         if len(self.pipeline) >= MAX_PIPELINED:
             raise ValueError("too many requests at once")
-        self.scope["extensions"] = {WIRE: Wire(self.transport)}  # type: ignore[typeddict-item]
+        self.scope["extensions"] = {WIRE: self._wire}  # type: ignore[typeddict-item]
         cycle = self.cycle
         super().on_headers_complete()
         if self.cycle is not cycle:
             self.cycle.transport = _Outlet(self.transport, self.loop)  # type: ignore[assignment]
+        self.flow.resume_reading()  # who does not read does not see that the client leaves
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body."""

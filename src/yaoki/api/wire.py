@@ -1,6 +1,7 @@
 """What the application may know of the connection beneath it, which ASGI does not say."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from starlette.types import Message, Scope, Send
@@ -14,10 +15,24 @@ WIRE = "yaoki.wire"
 class Wire:
     """A connection, as far as sending to it needs to know."""
 
-    __slots__ = ("_transport",)
+    __slots__ = ("_lost", "_transport", "_when_lost")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self._lost = False
+        self._when_lost: Callable[[], None] | None = None
+
+    def when_lost(self, callback: Callable[[], None] | None) -> None:
+        """Call `callback` once the connection is lost, now if it is already; None: nobody wants to know any more."""
+        self._when_lost = callback
+        if self._lost and callback is not None:
+            callback()
+
+    def lost(self) -> None:
+        """The connection is lost; the server says so."""
+        self._lost = True
+        if self._when_lost is not None:
+            self._when_lost()
 
     def unsent(self) -> int:
         """Bytes that wait for the client to take them."""

@@ -14,6 +14,7 @@ from yaoki.testing import FakeClock
 
 TO_MIDNIGHT_S = 14 * 3600.0
 """From the fake clock's start."""
+MOST = 50
 
 
 def used(tokens: int = 0, *, usd: float | None = 0.0, estimated: bool = False) -> TurnBudget:
@@ -129,22 +130,30 @@ def test_what_was_let_in_may_begin_whatever_came_in_since() -> None:
     assert budget.spent == "tokens"
 
 
-COSTS = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50), st.booleans()), max_size=60)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["begin", "ask", "end"]), st.integers(0, 9), st.integers(1, MOST)), max_size=80
+)
 
 
-@given(limit=st.integers(1, 200), answers=COSTS)
-def test_however_many_come_at_once_a_limit_is_passed_by_one_answer_at_most(
-    limit: int, answers: list[tuple[int, int, bool]]
+@given(limit=st.integers(1, 200), steps=STEPS)
+def test_however_many_begin_and_fail_over_at_once_a_limit_is_passed_by_one_request_at_most(
+    limit: int, steps: list[tuple[str, int, int]]
 ) -> None:
     meter = Meter(Limits(tokens_per_day=limit), FakeClock())
-    under_way: list[tuple[Answering, int]] = []
-
-    for most, cost, ends in answers:
-        with suppress(ResourceRateLimitedError):
-            under_way.append((meter.begin(most, 0.0), min(cost, most)))
-        if ends and under_way:
-            hold, spent = under_way.pop(0)
-            meter.end(hold, used(spent))
-    for hold, spent in under_way:
-        meter.end(hold, used(spent))
-    assert meter.today.tokens < limit + 50
+    under_way: list[tuple[Answering, TurnBudget, int]] = []
+    for step, which, tokens in steps:
+        with suppress(ResourceRateLimitedError, AgentTurnBudgetSpentError):
+            if step == "begin":
+                answering = meter.begin(tokens, 0.0)
+                under_way.append((answering, TurnBudget(max_attempts=99, purse=answering), tokens))
+            elif step == "ask" and under_way:
+                _, budget, most = under_way[which % len(under_way)]
+                budget.spend_attempt()
+                budget.add_usage(0, min(tokens, most))
+            elif under_way:
+                answering, budget, _ = under_way.pop(which % len(under_way))
+                meter.end(answering, budget)
+    for answering, budget, _ in under_way:
+        meter.end(answering, budget)
+    assert meter.today.tokens < limit + MOST
+    assert meter.lacking() == ("tokens" if meter.today.tokens >= limit else ""), "nothing is held for ever"

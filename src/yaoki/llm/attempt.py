@@ -140,6 +140,7 @@ class Attempt:
         chars: Characters received.
         silent: No sign of life came in time.
         excess: The response was ended by us, for this reason; the answer stands all the same.
+        on_life: Called at the first sign of life.
         used: What it has cost, known once it has ended; None if nothing came.
     """
 
@@ -158,6 +159,8 @@ class Attempt:
         self.chars = 0
         self.silent = False
         self.excess: ModelOutputLimitError | None = None
+        self.on_life: Callable[[], None] | None = None
+        self._asked = candidate.clock.monotonic()
         self.used: Usage | None = None
         self._candidate = candidate
         self._stake = stake
@@ -213,6 +216,8 @@ class Attempt:
                 self.chars, self.wrote_s = guard.chars, reader.wrote_s
                 if self.first_token_s is None:
                     self.first_token_s = reader.first_token_s
+                    if self.on_life is not None:
+                        self.on_life()
                 for item in self._take(delta):
                     yield item
                 if self._response.finish is not None:
@@ -313,6 +318,19 @@ class Attempt:
         self.used = usage
         counts = usage.input_tokens, usage.output_tokens
         self._task.budget.add_usage(*counts, cost_usd=price(*counts) if price else None, estimated=usage.estimated)
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds since it began."""
+        return self._candidate.clock.monotonic() - self._asked
+
+    def unheard(self) -> Usage:
+        """It was left before it said anything: its prompt, as a guess, has been used all the same."""
+        self.used = Usage(self._task.about.prompt_tokens, 0, estimated=True)
+        price = self._candidate.price
+        cost_usd = price(self.used.input_tokens, 0) if price else None
+        self._task.budget.add_usage(self.used.input_tokens, 0, cost_usd=cost_usd, estimated=True)
+        return self.used
 
     def _rest(self) -> Iterator[Item]:
         """What was held, now that the response is proven good."""

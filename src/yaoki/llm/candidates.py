@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from yaoki.errors import AIOrchestrationError, ConfigurationSettingError, ResourceBreakerOpenError
+from yaoki.llm.allowance import Allowance
 from yaoki.llm.deltas import ContinuationMode, Upstream
 from yaoki.llm.failures import ANOTHER_KEY, is_callers
 from yaoki.llm.health import BACK_S, Health
@@ -38,6 +39,7 @@ class CandidatePolicy:
         context_tokens: Size of the model's window, where it is known; at least 1.
         move_back_s: Seconds for which others are asked first once it is slow for its own usual measure; 0.0: never.
         reads_along: Whether, as a standby, it reads each question while another candidate answers it.
+        hedge_share: 0.0–1.0 of its calls whose late first token may start the next candidate, too; see `hedging`.
     """
 
     first_token_timeout_s: float = 10.0
@@ -47,12 +49,15 @@ class CandidatePolicy:
     context_tokens: int | None = None
     move_back_s: float = BACK_S
     reads_along: bool = False
+    hedge_share: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.first_token_timeout_s, self.idle_timeout_s) <= 0 or self.max_output_tokens < 1:
             raise ConfigurationSettingError("A candidate's timeouts and its output limit must be above 0.")
         if self.move_back_s < 0:
             raise ConfigurationSettingError("A candidate can be moved back for 0 seconds at least.")
+        if not 0.0 <= self.hedge_share <= 1.0:
+            raise ConfigurationSettingError("A share of calls lies between 0.0 and 1.0.")
 
 
 class Candidate:
@@ -68,6 +73,7 @@ class Candidate:
 
     Attributes:
         health: Whether it is as quick as it usually is.
+        hedging: How many of its late calls may start another candidate.
         probed: Somebody asks it regularly whether it is back, so no person's request has to.
         clock: As given; its deadlines are read from it too.
     """
@@ -88,6 +94,7 @@ class Candidate:
         self.policy = policy or CandidatePolicy()
         self.price = price
         self.probed = False
+        self.hedging = Allowance(self.policy.hedge_share)
         self.health = Health(self.policy.move_back_s, clock=clock)
         self.clock = clock
         self._honours_prefill: bool | None = None

@@ -1,6 +1,7 @@
 """Whether a candidate is as quick as it usually is. Pure: it is told what was measured, and reads one clock.
 
     usual         the median of the last `KEPT` measurements, once there are `ENOUGH`
+    tail          later than 95 in 100 of them, once there are `ENOUGH_FOR_A_TAIL`
     late          a first token after `FACTOR` times the usual time, and at least `MARGIN_S` more; or none at all
     slow          text at less than one in `FACTOR` of the usual pace
     moved back    `SUSPICIOUS` of the last `LOOKED_AT` answers were late or slow: others of the chain are asked first
@@ -16,6 +17,8 @@ from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 
 KEPT = 60
 ENOUGH = 8
+ENOUGH_FOR_A_TAIL = 20
+TAIL = 0.95
 FACTOR = 3.0
 MARGIN_S = 0.5
 SUSPICIOUS = 2
@@ -57,6 +60,12 @@ class Health:
     def usual_first_token_s(self) -> float | None:
         """Seconds to its first sign of life, as a rule; None while that is not known."""
         return _usual(self._first_tokens)
+
+    @property
+    def tail_first_token_s(self) -> float | None:
+        """Seconds that only 5 in 100 of its first tokens take longer than; None while that is not known."""
+        measures = sorted(self._first_tokens)
+        return measures[int(len(measures) * TAIL)] if len(measures) >= ENOUGH_FOR_A_TAIL else None
 
     @property
     def usual_chars_per_s(self) -> float | None:

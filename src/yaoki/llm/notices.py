@@ -59,3 +59,12 @@ class MovedBack:
 
     model: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hedged:
+    """The first token of `model` was late, so `other` was asked, too, and `winner` is the one that answers."""
+
+    model: str
+    other: str
+    winner: str

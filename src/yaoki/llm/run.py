@@ -29,6 +29,7 @@ from yaoki.llm.attempt import Answer, Attempt, OutputLimitReachedError, Task
 from yaoki.llm.candidates import PARK_S, Candidate, Stake
 from yaoki.llm.deltas import Compaction, Failover, Finish, HalfAnswer, Item, Restart, ToolCall
 from yaoki.llm.failures import ANOTHER_KEY, refuses_request
+from yaoki.llm.hedging import Course, Lane, race
 from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken, MovedBack, Parked
 from yaoki.llm.reading_along import ReadingAlong
 from yaoki.llm.seam import SeamRefusedError
@@ -133,6 +134,7 @@ class Run:
     async def _try(self, candidate: Candidate, stake: Stake, half: HalfAnswer | None) -> AsyncGenerator[Item, None]:
         """One attempt's items; a failure is taken down and ends them."""
         attempt = Attempt(candidate, stake, self._task, self._answer, half, may_go_on=self._may_go_on())
+        lane = Lane(candidate, stake, attempt)
         self._before = len(self._answer.shown)
         try:
             for failover in self._failover(candidate):
@@ -140,29 +142,53 @@ class Run:
             standby = self._selection.standby(candidate)
             if standby is not None:
                 self._chain.reading.begin(standby, self._task.request)
-            async with aclosing(attempt.items()) as items:
+            async with aclosing(self._items(lane, half)) as items:
                 async for item in items:
                     if self._void is not None:
                         yield self._void
                         self._void = None
                     yield self._minted(item) if type(item) is ToolCall else item
-            self._finished(candidate, attempt)
+            self._finished(lane.candidate, lane.attempt)
         except SeamRefusedError as refusal:
             self._selection.refused(candidate)
             self._note(candidate, ModelMalformedError(str(refusal), fault="seam"))
         except OutputLimitReachedError:
-            self._settled, self._next = Finish("length", candidate.name), candidate
+            self._settled, self._next = Finish("length", lane.candidate.name), lane.candidate
             self._continuations += 1
         except ModelFilteredError as error:
-            self._take_down(candidate, None, error)
-            self._go_elsewhere(candidate)
+            self._take_down(lane.candidate, None, error)
+            self._go_elsewhere(lane.candidate)
         except AIOrchestrationError as error:
-            self._take_down(candidate, half, error)
+            self._take_down(lane.candidate, half, error)
         finally:
-            stake.void()
-            self._measure(candidate, attempt)
-        if not self._done and attempt.used is not None:
-            yield attempt.used
+            lane.stake.void()
+            self._measure(lane.candidate, lane.attempt)
+        if not self._done and lane.attempt.used is not None:
+            yield lane.attempt.used
+
+    def _items(self, lane: Lane, half: HalfAnswer | None) -> AsyncGenerator[Item, None]:
+        """The lane's items; where its first token may be late, those of whoever is faster."""
+        if not lane.candidate.policy.hedge_share or half is not None or self._failures or self._settled:
+            return lane.attempt.items()
+        lane.candidate.hedging.earn()
+        late_s = lane.candidate.health.tail_first_token_s
+        if late_s is None:
+            return lane.attempt.items()
+        course = Course(
+            late_s=late_s,
+            task=self._task,
+            answer=self._answer,
+            selection=self._selection,
+            notices=self._chain.notices,
+            failed=self._one_failed,
+        )
+        return race(lane, course)
+
+    def _one_failed(self, lane: Lane, error: AIOrchestrationError, other: Candidate) -> Iterator[Item]:
+        """One of two failed; `other` goes on."""
+        self._take_down(lane.candidate, None, error)
+        self._measure(lane.candidate, lane.attempt)
+        return self._failover(other)
 
     def _finished(self, candidate: Candidate, attempt: Attempt) -> None:
         self._done = True

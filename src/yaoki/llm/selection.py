@@ -130,6 +130,11 @@ class Selection:
         rows = [row for row in self._of(Standing.FRESH) if row.candidate is not candidate and row.candidate.healthy]
         return rows[0].candidate if rows and rows[0].candidate.policy.reads_along else None
 
+    def hedge(self, late: Candidate) -> Candidate | None:
+        """Who is asked, too, when the first token of `late` is late: the next that is healthy and not slow itself."""
+        rows = [row for row in self._of(Standing.FRESH) if row.candidate is not late and row.candidate.healthy]
+        return next((row.candidate for row in rows if row.candidate.health.back_s <= 0), None)
+
     def _fresh(self) -> Choice | None:
         rows = [row for row in self._of(Standing.FRESH) if row.candidate.healthy]
         return (

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from yaoki.llm.local.notices import LocalModelLost
-from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken, MovedBack, Parked
+from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken, Hedged, MovedBack, Parked
 from yaoki.monitoring.errors import ErrorCounter
 from yaoki.resilience.notices import Notices
 from yaoki.turns.notices import TurnFailed, TurnFinished
@@ -48,6 +48,13 @@ class TurnMetrics:
         self._moved_back = Counter(
             "yaoki_moved_back_total", "A model was slow for its own usual measure.", ["model"], registry=registry
         )
+        self._hedges = Counter(
+            "yaoki_hedges_total",
+            "The first token of `model` was late, so `other` was asked, too; one of them was faster.",
+            ["model", "other", "winner"],
+            registry=registry,
+        )
+        notices.subscribe(Hedged, self._was_hedged)
         notices.subscribe(MovedBack, self._was_moved_back)
         notices.subscribe(Parked, self._somebody_should_look)
         notices.subscribe(LocalModelLost, self._local_model_lost)
@@ -82,3 +89,6 @@ class TurnMetrics:
 
     def _was_moved_back(self, notice: MovedBack) -> None:
         self._moved_back.labels(notice.model).inc()
+
+    def _was_hedged(self, notice: Hedged) -> None:
+        self._hedges.labels(notice.model, notice.other, notice.winner).inc()

@@ -15,7 +15,6 @@ LATER_KEYS: Mapping[tuple[str, str], str] = {
     ("auth", "jwt"): "authentication by JWT",
     ("auth", "origins"): "authentication of every route, and other sites with it",
     ("auth", "hosts"): "authentication of every route, and other names with it",
-    ("models", "hedge_share"): "hedging",
     ("agents", "mcp_servers"): "MCP tool servers",
 }
 

@@ -31,6 +31,7 @@ class ModelSettings(Section):
         more_api_key_envs: Further such names; their keys are used in turn while an earlier one is refused or spent.
         fallbacks: Names of other tables [models], in the order to try them.
         move_back_s: Seconds for which others are asked first once it is slow for its own usual measure; 0: never.
+        hedge_share: 0.0–1.0 of its calls whose first token is late may start the next model, too; 0.0: none.
         continuation: How a cut answer goes on: prefill, instruction, off, or auto (prefill where a probe shows that
             it is honoured).
         on_output_limit: What becomes of an answer at its output limit: say (it ends there and says so), or continue.
@@ -53,6 +54,7 @@ class ModelSettings(Section):
     idle_timeout_s: Seconds = 5.0
     max_output_tokens: Count = 4096
     move_back_s: Annotated[float, Field(ge=0, le=3_600)] = 30.0
+    hedge_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     continuation: Literal["auto", "prefill", "instruction", "off"] = "auto"
     on_output_limit: Literal["say", "continue"] = "say"
     on_overflow: Literal["compact", "say"] = "compact"
@@ -122,6 +124,7 @@ class ModelSettings(Section):
             continuation=self.continuation,
             context_tokens=self._window,
             move_back_s=self.move_back_s,
+            hedge_share=self.hedge_share,
             reads_along=self.provider == "local" and usable_cores() > 1,
         )
 

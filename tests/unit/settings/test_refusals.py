@@ -58,7 +58,6 @@ def refused(path: Path, environ: dict[str, str] | None = None) -> ConfigurationE
         (f'{MODEL}api_key_env = "sk-1"\n', "models.m.api_key_env", "must be the name of an environment variable"),
         (f'{MODEL}fallbacks = "m"\n', "models.m.fallbacks", "must be a list."),
         (f"{MODEL}fallbacks = [1]\n", "models.m.fallbacks.0", "must be text in quotes."),
-        (f"{MODEL}hedge_share = 0.05\n", "models.m.hedge_share", "hedging, which this version does not have yet"),
         (f"{MODEL}idle_timeout_s = 0\n", "models.m.idle_timeout_s", "must be greater than 0."),
         (f'{MODEL}continuation = "on"\n', "models.m.continuation", "must be one of 'auto'"),
         ("[agents.a]\n", "agents.a.model", "is missing."),

@@ -2,27 +2,27 @@
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.survival import matrix, report
 from bench.survival.stage import cases, faults
 from bench.survival.subjects import SUBJECTS, Subject
-from bench.survival.verdict import GOOD
 from yaoki.faults import Fault
+from yaoki.resilience.clock import SYSTEM_CLOCK
 
 
 def main() -> None:
     options = _options()
     chosen = [fault for fault in faults(quick=options.quick) if not options.fault or fault.name in options.fault]
     subjects = [SUBJECTS[name] for name in options.subject or SUBJECTS]
+    began = SYSTEM_CLOCK.monotonic()
     results = asyncio.run(_run(subjects, chosen))
     print(report.totals(results))
     if options.verbose:
         print("\n".join(_told(results)))
     if options.out:
-        report.write(results, options.out)
+        report.write(results, options.out, SYSTEM_CLOCK.monotonic() - began)
 
 
 async def _run(subjects: Sequence[Subject], chosen: Sequence[Fault]) -> dict[str, list[matrix.Result]]:
@@ -35,7 +35,6 @@ def _told(results: dict[str, list[matrix.Result]]) -> list[str]:
         f"{name} {result.case.id}: {result.verdict} {result.asked} {result.heard}"
         for name, found in results.items()
         for result in found
-        if result.verdict not in GOOD or "-v" not in sys.argv
     ]
 
 

@@ -17,8 +17,6 @@ from bench.survival.verdict import verdict
 
 _LINE = 1 << 20
 _QUIET_S = 1.0
-_LOT = 165
-"""Cases at once: a server learns at its start what each of its models can do."""
 _SURROUNDINGS = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it looks for the network
     "LITELLM_LOG": "CRITICAL",
@@ -47,8 +45,8 @@ async def run(subject: Subject, cases: Sequence[Case]) -> list[Result]:
     """Every case of a subject, in the cases' order."""
     python = await asyncio.to_thread(subject.python)
     results: list[Result] = []
-    for start in range(0, len(cases), _LOT):
-        results += await _run_lot(subject, python, cases[start : start + _LOT])
+    for start in range(0, len(cases), subject.lot):
+        results += await _run_lot(subject, python, cases[start : start + subject.lot])
         _say(f"\r{subject.name:22} {len(results):4} of {len(cases)}")
     _say("\n")
     return results

@@ -10,7 +10,7 @@ from pathlib import Path
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
 ROOT = Path(__file__).parents[2]
-_START_S = 60.0
+_START_S = 180.0
 _END_S = 10.0
 
 
@@ -26,7 +26,7 @@ def running(command: Sequence[str | Path], port: int) -> Iterator[str]:
     """The base URL of a process that is up once its port takes connections.
 
     Raises:
-        RuntimeError: It ended before it was up, or did not come up within a minute.
+        RuntimeError: It ended before it was up, or did not come up within three minutes.
     """
     sink = None if os.environ.get("SURVIVAL_DEBUG") else subprocess.DEVNULL
     with subprocess.Popen(command, cwd=ROOT, stdout=sink, stderr=sink) as process:

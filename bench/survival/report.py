@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.survival import plot
-from bench.survival.asking import MAX_TOKENS, TIMEOUT_S
+from bench.survival.asking import DEADLINE_S, MAX_TOKENS, TIMEOUT_S
 from bench.survival.matrix import Result
 from bench.survival.stage import BOUND_S, group_of
 from bench.survival.subjects import SUBJECTS
@@ -39,14 +39,16 @@ def totals(results: Results) -> str:
     return "\n".join(_table(head, _total_rows(results)))
 
 
-def write(results: Results, folder: Path) -> None:
-    """Write `survival.md`, `survival.json` and `survival.svg`."""
+def write(results: Results, folder: Path, took_s: float) -> None:
+    """Write `survival.md`, `survival.json` and `survival.svg`; `took_s` are the seconds of the whole run."""
     facts = {
         "date": f"{SYSTEM_CLOCK.utcnow():%d %B %Y}",
         "versions": "; ".join(dict.fromkeys(SUBJECTS[name].versions for name in results)),
         "machine": f"Python {platform.python_version()}, {os.cpu_count()} cores",
         "timeout": f"{TIMEOUT_S:g} s",
         "bound": f"{BOUND_S:g} s",
+        "deadline": f"{DEADLINE_S:g} s",
+        "minutes": f"{took_s / 60:.0f} minutes",
         "max_tokens": str(MAX_TOKENS),
     }
     page = _PAGE.read_text()

@@ -40,6 +40,7 @@ class Subject:
         gateway: Runs what stands between client and providers.
         headers: What that gateway wants with each request.
         fallbacks: The kinds of fallback that it is tried with.
+        lot: Cases at once; a server that learns at its start what each of its models can do wants fewer.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Subject:
     gateway: Callable[[dict[str, Pair]], AbstractContextManager[str]] = _no_gateway
     headers: Callable[[Pair], dict[str, str]] = _no_headers
     fallbacks: tuple[Behaviour, ...] = field(default=("honour",))
+    lot: int = 165
 
     @property
     def plain_title(self) -> str:
@@ -80,6 +82,7 @@ def _agents() -> Path:
 
 
 _SDK, _PYDANTIC = f"openai {version('openai')}", f"pydantic-ai {version('pydantic-ai-slim')}"
+_YAOKI_LOT = 60
 _YAOKI = f"yaoki {version('yaoki')}"
 
 SUBJECTS = {
@@ -92,6 +95,7 @@ SUBJECTS = {
             client="sdk:streamed",
             versions=f"{_YAOKI}, {_SDK}",
             gateway=environments.yaoki,
+            lot=_YAOKI_LOT,
             fallbacks=FALLBACKS,
         ),
         Subject(
@@ -101,6 +105,7 @@ SUBJECTS = {
             client="sdk:whole",
             versions=f"{_YAOKI}, {_SDK}",
             gateway=environments.yaoki,
+            lot=_YAOKI_LOT,
             fallbacks=FALLBACKS,
         ),
         Subject(

@@ -18,7 +18,6 @@ from bench.survival.stage import ARGUMENTS, Pair
 from yaoki.faults import ANSWER
 
 VERDICTS = ("completed", "told", "repeated", "passed off", "hung", "lost")
-GOOD = ("completed", "told", "fine")
 _WHOLE = (None, "stop", "STOP", "eos", "end_turn", "stop_sequence", "tool_calls", "tool_call", "function_call")
 """Finish reasons that do not say that something is missing; a client that shows none says nothing."""
 _PART = 40

@@ -179,7 +179,7 @@ class _Stream:
 
 async def _refuse(line: Line, status: int, kind: str, message: str) -> None:
     error = {"type": "error", "error": {"type": kind, "message": message}}
-    headers = {"retry-after": "1"} if status in (429, 529) else {}
+    headers = {"retry-after": "1"} if status == 429 else {}
     await line.answer(status, json.dumps(error).encode(), headers=headers)
 
 

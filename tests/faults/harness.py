@@ -26,7 +26,7 @@ from yaoki.resilience.clock import SYSTEM_CLOCK
 FIRST_TOKEN_S = 0.8
 IDLE_S = 0.6
 FAILOVER_S = 2.0
-READY_S = 20.0
+READY_S = 60.0
 RESUMED_S = 10.0
 SETTLING_S = 10.0
 _POLL_S = 0.02
@@ -165,8 +165,8 @@ class Stage:
             await self._stack.enter_async_context(provider)
         urls = [provider.base_url for provider in self.providers]
         self.server = Server(self._folder, urls, self._extra, limits=self._limits)
-        await self.server.start()
         self._stack.push_async_callback(self.server.kill)
+        await self.server.start()
         self.http = await self._stack.enter_async_context(
             httpx2.AsyncClient(base_url=self.server.url, trust_env=False, timeout=15.0)
         )

@@ -64,11 +64,13 @@ def test_the_environment_overrides_scalars(write: Write) -> None:
         "YAOKI_SERVER__HOST": "::1",
         "YAOKI_STORE__URL": "sqlite:////from/variable.db",
         "YAOKI_LIMITS__HEARTBEAT_S": "0.5",
+        "YAOKI_AUTH__V1": "keys",
         "YAOKI_SOMETHING_ELSE": "not a setting, and not like one",
         "HOME": "/h",
     }
     settings = load(path, environ)
     assert settings.server.url == "http://[::1]:9000"
+    assert settings.auth.v1 == "keys"
     assert settings.store.path == Path("/from/variable.db")
     assert settings.limits.heartbeat_s == 0.5
 

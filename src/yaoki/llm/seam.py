@@ -32,6 +32,7 @@ import re
 
 from yaoki.llm.characters import UNSPACED, WORD_END
 from yaoki.llm.deltas import HalfAnswer
+from yaoki.llm.output_guard import MAX_PERIOD
 from yaoki.llm.word_gate import MAX_HELD as LONGEST_HELD_WORD
 
 ANCHOR_CHARS = 48
@@ -206,20 +207,20 @@ class Seam:
         text, self._buffer = self._buffer, ""
         start = text.lstrip()
         if self._is_all_again(text, start):
-            if not self._is_surely_again(text) or self._may_be_quoted(start):
+            if not self._is_surely_again(text) or self._may_be_quoted(start) or self._is_refrain:
                 raise SeamRefusedError("the continuation may be the whole text again, or more of the same")
             return start[_ends(start)[len(self._flat) - 1] :]
         if self._goes_on(text):
             if _is_preamble(start) or self._begins_a_paragraph(text):
                 raise SeamRefusedError("the continuation begins with a preamble")
+            if not text[0].isspace() and self._shown.endswith(text[0]) and not self._agrees(text):
+                raise SeamRefusedError("the continuation begins with the last mark again")
             return text
         end = self._anchor_end(start) if self._instructed else self._overlap(start)
         if end and self._instructed:
             return self._after_the_quote(start, end)
-        if end and self._agrees(start):
-            raise SeamRefusedError("the continuation may be the last words again, or more of the same")
         if end:
-            return self._with_gap(start[end:])
+            return self._after_the_last_words(start, end)
         return self._join(text, start)
 
     def _is_all_again(self, text: str, start: str) -> bool:
@@ -227,18 +228,40 @@ class Seam:
             return False
         if self._goes_on(text):
             return _is_telling(self._flat)
-        return len(set(self._shown)) > 1 or len(self._shown) >= _TELLING_CHARS or self._disagrees(text)
+        return self._is_various or len(self._shown) >= _TELLING_CHARS or self._disagrees(text)
 
     def _is_surely_again(self, text: str) -> bool:
         """Whether this, which begins as all that was shown did, cannot be the same words once more."""
         if self._goes_on(text):
             return self._disagrees(text) or (len(self._shown) >= _WHOLE_CHARS and not self._lost.strip())
-        return len(set(self._shown)) > 1 and not self._agrees(text) or self._disagrees(text)
+        return self._disagrees(text) or (self._is_various and not self._agrees(text))
+
+    @property
+    def _is_various(self) -> bool:
+        """Whether what was shown is more than a sign that may well be set twice."""
+        return len(set(self._shown)) > 1 or bool(self._gap)
+
+    @property
+    def _is_refrain(self) -> bool:
+        """Whether what was shown is a few words over and over, so that more of them may well follow."""
+        flat = self._flat
+        longest = len(flat) - 3 if len(flat) < _WHOLE_CHARS else min(len(flat) // 2, MAX_PERIOD)
+        return any(flat.startswith(flat[period:]) for period in range(1, longest + 1))
 
     def _may_be_quoted(self, start: str) -> bool:
         """Whether the whole text, which this begins with, begins with the very words that were to be quoted."""
         anchor = anchor_of(self._shown)
         return self._instructed and anchor != self._shown and start.startswith(anchor)
+
+    def _after_the_last_words(self, start: str, end: int) -> str:
+        """What follows the last words, which a prefill has no reason to repeat."""
+        rest = start[end:]
+        again = rest.lstrip(_BETWEEN)
+        if self._agrees(start) or self._overlap(start[: end - 1]):
+            raise SeamRefusedError("the continuation may be the last words again, or more of the same")
+        if again != rest and again.startswith(start[:end]):
+            raise SeamRefusedError("the continuation says the last words over and over")
+        return self._with_gap(rest)
 
     def _after_the_quote(self, start: str, end: int) -> str:
         """What follows the last words; they may have been announced, set in quotation marks, and said once more."""
@@ -309,6 +332,11 @@ class Seam:
             raise SeamRefusedError("the continuation says another word than the one that had come")
         if start.startswith("```") and not self._lost.lstrip().startswith("`"):
             raise SeamRefusedError("the continuation stands in a block of code of its own")
+        bare = start.lstrip(_QUOTES)
+        if bare != start and self._overlap(bare):
+            raise SeamRefusedError("the continuation quotes the last words")
+        if self._gap and start.split(None, 1)[0] == self._shown.split()[-1]:
+            raise SeamRefusedError("the continuation begins with the last word again")
         if not self._whole and _SENTENCE.match(start):
             raise SeamRefusedError("the continuation begins a sentence where a word was to go on")
         sentence_ended = self._shown.endswith(_SENTENCE_ENDS)

@@ -5,7 +5,7 @@ when white space follows it, or, in scripts without white space, when the next c
 is let through after a while, up to its last whole character; `whole` then says that the seam may lie inside a word.
 """
 
-from yaoki.llm.characters import UNSEEN, WORD_END, parts_a_character
+from yaoki.llm.characters import UNSEEN, WORD_END, ZERO_WIDTH, parts_a_character
 
 MAX_HELD = 24
 """Characters of one word that are held back at most."""
@@ -34,7 +34,7 @@ class WordGate:
         if cut:
             self.whole = True
         if len(text) - cut > MAX_HELD and len(text[cut:].strip(UNSEEN)) > MAX_HELD:
-            cut, self.whole = _last_character(text), False
+            cut, self.whole = len(text[: _last_character(text)].rstrip(ZERO_WIDTH)), False
         if not text[:cut].strip(UNSEEN):
             cut = 0
         self.held = text[cut:]

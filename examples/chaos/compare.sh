@@ -13,6 +13,6 @@ provider=$!
 yaoki --config "$here/yaoki.toml" serve > chaos-server.log 2>&1 &
 server=$!
 trap 'kill $provider $server' EXIT
-until yaoki --config "$here/yaoki.toml" doctor > /dev/null 2>&1; do :; done
+until yaoki --config "$here/yaoki.toml" doctor > /dev/null 2>&1; do kill -0 $server || exit 2; done
 yaoki chaos --timeout-s 20 --out chaos-yaoki --port 9100 --client-base-url http://127.0.0.1:8478/v1 "$@" \
     -- python "$here/ask.py"

@@ -73,7 +73,7 @@ async def test_a_program_that_believes_every_end_sells_half_an_answer(home: Home
 
 async def test_a_program_that_asks_for_documents(home: Home) -> None:
     faults = "cut_mid_stream,length,never_answers,html,error_event"
-    code, facts = await report(home, WHOLE, "--faults", faults, "--timeout-s", "6", "--parallel", "5", "--at", "50")
+    code, facts = await report(home, WHOLE, "--faults", faults, "--timeout-s", "15", "--parallel", "5", "--at", "50")
     assert verdicts(facts) == {
         "cut_mid_stream": "told",
         "length": "cut",
@@ -120,6 +120,15 @@ async def test_what_the_users_own_upstream_says_is_asked_once_and_given_again(ho
     assert facts["healthy"]["stdout"] == "One, two, three and four ships, all of them grey."
     assert len(facts["runs"]) > 10
     assert facts["upstream"] == upstream.base_url
+
+
+async def test_a_program_without_patience_gets_a_second_healthy_run(home: Home) -> None:
+    """The first answer is given when all of it is there; the next time it is known."""
+    hasty = STREAMED.replace("timeout=20", "timeout=3")
+    async with ScriptedProvider(Script(first_token_s=7.0)) as upstream:
+        _, facts = await report(home, hasty, "--upstream", upstream.base_url, "--faults", "http_500,cut_mid_stream")
+        assert len(upstream.requests) == 1
+    assert verdicts(facts) == {"http_500": "told", "cut_mid_stream": "cut"}
 
 
 async def test_keys_are_in_no_report(home: Home) -> None:

@@ -113,6 +113,11 @@ class ChaosProxy:
         self._passage, self._left = Passage(script=script), script.times
         return self._passage
 
+    async def settle(self, within_s: float) -> None:
+        """Wait until nothing is under way, such as an answer of the upstream for a client that has left."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=within_s)
+
     # ------------------------------------------------------------------------------------------------------- answering
 
     async def _routed(self, line: Line, request: Request) -> None:

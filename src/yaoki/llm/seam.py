@@ -143,7 +143,8 @@ class Seam:
             raise SeamRefusedError("the continuation has no word where there were more to come")
         text = self._once(self._decide()) if self._buffer.strip() else "" if self._instructed else self._buffer
         self.decided = True
-        more = self._half.calling or self._lost.strip() or not self._shown.endswith(_SENTENCE_ENDS)
+        went_on = self._lost.strip() or (self._instructed and "\n" in self._gap)  # a new line is begun to be written on
+        more = self._half.calling or went_on or not self._shown.endswith(_SENTENCE_ENDS)
         if more and not called and not text.strip():
             raise SeamRefusedError("the continuation is empty where there was more to say")
         return text

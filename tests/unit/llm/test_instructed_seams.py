@@ -24,6 +24,14 @@ def test_the_last_words_and_nothing_else_are_no_rest_of_an_answer() -> None:
 
 
 @pytest.mark.requirement("P-2", "P-3")
+def test_a_new_line_that_had_begun_is_more_to_say() -> None:
+    seam = Seam("The end.", HalfAnswer("The end.", "instruction"), gap="\n", more="\n")
+    assert seam.feed("The end.") == ""
+    with pytest.raises(SeamRefusedError):
+        seam.flush()
+
+
+@pytest.mark.requirement("P-2", "P-3")
 @pytest.mark.parametrize("between", ["\n", "\n\n", ", ", "\n- "])
 def test_the_last_words_over_and_over_are_refused(between: str) -> None:
     with pytest.raises(SeamRefusedError):

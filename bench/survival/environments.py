@@ -106,6 +106,6 @@ def _settings(port: int, folder: str, pairs: dict[str, Pair]) -> str:
     )
     return (
         f'[server]\nport = {port}\n[store]\nurl = "sqlite:///{folder}/yaoki.db"\n'
-        f"[limits]\nturn_deadline_s = {DEADLINE_S}\n{tables}"
+        f"[limits]\nturn_deadline_s = {DEADLINE_S}\n[cache]\nmax_entries = 0\n{tables}"
         f'[agents.default]\nmodel = "{next(iter(pairs))}"\n'
     )

@@ -20,6 +20,8 @@ from yaoki.faults import ANSWER, Script, ScriptedProvider
 from yaoki.faults.script import Behaviour
 
 LONGEST_S = 20.0
+NOTHING_KEPT = "[cache]\nmax_entries = 0\n"
+"""Settings under which no answer stands in for another: what is asked is always the same."""
 QUESTION: dict[str, Any] = {"messages": [{"role": "user", "content": "How many ships?"}]}
 TOOL = {"type": "function", "function": {"name": "charge", "parameters": {"type": "object"}}}
 _PREFILLS: tuple[Behaviour, ...] = ("honour", "vllm", "refuse", "ignore", "talk_over", "echo", "overlap")
@@ -154,7 +156,7 @@ async def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
         first = await stack.enter_async_context(ScriptedProvider())
         fallbacks = {one.name: await stack.enter_async_context(ScriptedProvider(one.script)) for one in FALLBACKS}
         tables = "".join(_tables(one, first.base_url, fallbacks[one.name].base_url) for one in FALLBACKS)
-        server = Server(folder, [first.base_url], tables)
+        server = Server(folder, [first.base_url], NOTHING_KEPT + tables)
         await server.start()
         stack.push_async_callback(server.kill)
         limits = httpx2.Limits(max_connections=None)

@@ -2,7 +2,8 @@
 
 What an answer costs is known when it is over. So each request to a model holds the most that it may cost before it
 begins, and begins only while anything is left besides what is held: however many come at once, and however many of them
-fail over, a day's limit is passed by no more than the last of those requests. What was not used is given back.
+fail over, a day's limit is passed by no more than the last of those requests, or two that race (hedging). What was not
+used is given back.
 
 Days are those of UTC. Whoever keeps a meter tells it now and then to look at the calendar, so that no answer has to;
 when it is about to refuse, it looks by itself. A clock that leaps to another day begins that day's count anew.
@@ -10,7 +11,7 @@ when it is about to refuse, it looks by itself. A clock that leaps to another da
 
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from yaoki.errors import ResourceRateLimitedError
 from yaoki.llm.budget import TurnBudget
@@ -46,7 +47,7 @@ class Meter:
 
     def __init__(self, limits: Limits, clock: Clock, today: Spending | None = None) -> None:
         self.limits = limits
-        self.day = clock.utcnow().date()
+        self.day: date = clock.utcnow().date()
         self.today = today or Spending()
         self._clock = clock
         self._held_tokens = 0
@@ -136,7 +137,7 @@ class Meter:
 
 
 class Answering:
-    """What one answer holds: what it has spent, and the most that its request under way may cost. A budget's purse.
+    """What one answer holds: the most that each of its requests so far may cost. A budget's purse.
 
     Attributes:
         tokens: Held.
@@ -151,17 +152,18 @@ class Answering:
         self._most_usd = self.usd = usd
 
     def lacking(self, budget: TurnBudget) -> str:
-        """What its caller has nothing left of for a further request; the first one was let in with the answer."""
+        """What its caller has nothing left of for a further request; the first one was let in with the answer.
+
+        Of its own it counts what is spent, so that a failover is not refused for what a cut attempt might have cost.
+        """
         if not budget.requests:
             return ""
-        return self._meter.lacking(self.tokens - _tokens(budget), self.usd - budget.cost_usd)
+        used = budget.input_tokens + budget.output_tokens
+        return self._meter.lacking(self.tokens - used, self.usd - budget.cost_usd)
 
     def hold(self, budget: TurnBudget) -> None:
-        """Another request begins."""
-        tokens, usd = _tokens(budget) + self._most_tokens, budget.cost_usd + self._most_usd
-        self._meter.hold(tokens - self.tokens, usd - self.usd)
-        self.tokens, self.usd = tokens, usd
-
-
-def _tokens(budget: TurnBudget) -> int:
-    return budget.input_tokens + budget.output_tokens
+        """Another request begins; it may run beside the one before."""
+        if budget.requests:
+            self._meter.hold(self._most_tokens, self._most_usd)
+            self.tokens += self._most_tokens
+            self.usd += self._most_usd

@@ -28,8 +28,8 @@ KILLS = 2
 
 def told(request: ChatRequest) -> str:
     """Each question has an answer of its own, so that answers cannot be mixed up."""
-    question = next(message["content"] for message in reversed(request.messages) if message["role"] == "user")
-    number = next((word for word in str(question).split() if word.isdecimal()), "no")
+    words = [str(message["content"]).split() for message in request.messages if message["role"] == "user"]
+    number = next(number for question, number, *_ in reversed(words) if question == "Question")  # others ask to go on
     return f"This is answer {number}. {ANSWER}"
 
 

@@ -108,6 +108,14 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """A model's whole response calls tools and is stored, so that they may run; no client sees it."""
+
+    turn: str
+    spent: dict[str, int] = field(default_factory=dict[str, int], compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredFromCache:
     """The answer is an earlier one, `age_s` seconds old."""
 
@@ -167,6 +175,7 @@ DomainEvent = (
     | FailedOver
     | Continued
     | Reset
+    | Stepped
     | AnsweredFromCache
     | Degraded
     | RecoveryTaken

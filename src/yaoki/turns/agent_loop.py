@@ -44,6 +44,6 @@ async def converse(
             elif Agent.is_call_tools_node(node):
                 responses.append(node.model_response)
                 if node.model_response.tool_calls:
-                    await recorder.write(messages=[told.dump(node.model_response)], durable=True)
+                    await recorder.step(told.dump(node.model_response))
                     stored = len(responses)
     return responses

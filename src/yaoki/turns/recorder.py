@@ -9,7 +9,7 @@ from yaoki.llm.budget import TurnBudget
 from yaoki.llm.deltas import Compaction, Continuation, Failover, Finish, Held, Item, Restart, Text
 from yaoki.resilience.clock import Clock
 from yaoki.store.contract import Turn
-from yaoki.store.events import Continued, DomainEvent, FailedOver, RecoveryTaken, Reset, Stored, TextDelta
+from yaoki.store.events import Continued, DomainEvent, FailedOver, RecoveryTaken, Reset, Stepped, Stored, TextDelta
 from yaoki.store.store import Store
 
 STORE_PATIENCE_S = 60.0
@@ -84,6 +84,11 @@ class Recorder:
                 self.finish = item
             case _:
                 pass
+
+    async def step(self, message: str) -> None:
+        """A whole response is to be on disk before its tools run. Raises as `write` does."""
+        stepped = Stepped(turn=self._turn.id, spent=self._budget.spending())
+        await self.write(stepped, messages=[message], durable=True)
 
     def _delta(self, text: str, model: str, held: str) -> TextDelta:
         return TextDelta(turn=self._turn.id, message=self.message_id, text=text, model=model, held=held)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from yaoki.llm.continuing import CHARS_PER_TOKEN
-from yaoki.store.events import Continued, FailedOver, Reset, Stored, TextDelta, TurnResumed, TurnStarted
+from yaoki.store.events import Continued, FailedOver, Reset, Stepped, Stored, TextDelta, TurnResumed, TurnStarted
 
 Cost = Callable[[str, int, int], float | None]
 """US dollars for a model's tokens of prompt and answer; None where nobody knows."""
@@ -57,7 +57,7 @@ class _Tally:
         self._prompt_tokens = prompt_tokens
         self._cost = cost
         self._last: datetime | None = None
-        self._told = False
+        self._told = False  # the request under way is in the counts
         self._chars = 0
         self._model = ""
 
@@ -72,8 +72,9 @@ class _Tally:
             case TextDelta() as event:
                 self._chars += len(event.text)
                 self._model = event.model
-            case FailedOver() | Continued() | Reset() as event if event.spent:
-                self.counts, self._told, self._chars = dict(event.spent), True, 0
+            case FailedOver() | Continued() | Reset() | Stepped() as event if event.spent:
+                self.counts, self._chars = dict(event.spent), 0
+                self._told = not isinstance(event, Stepped)
             case _:
                 pass
         if self._last is not None:

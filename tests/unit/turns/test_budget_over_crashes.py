@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic_ai import Tool
 
 from tests.unit.turns.conftest import Begin
 from tests.unit.turns.instance import end_of, text_of
@@ -13,6 +14,7 @@ from yaoki.store.events import (
     Continued,
     DomainEvent,
     FailedOver,
+    Stepped,
     Stored,
     TextDelta,
     TurnAccepted,
@@ -141,3 +143,25 @@ async def test_attempts_that_failed_before_a_crash_are_not_given_again(begin: Be
 
 def _place(events: list[DomainEvent], kind: type[DomainEvent]) -> int:
     return next(at for at, event in enumerate(events) if isinstance(event, kind))
+
+
+@pytest.mark.requirement("P-5", "P2")
+async def test_a_step_with_a_tool_is_counted_although_the_next_one_was_killed(begin: Begin) -> None:
+    tools = [Tool(_count, name="count")]
+    first = await begin(Script(fault="tool_call", times=1, arguments={}), tools=tools)
+    await first.providers[0].play(Script(fault="tool_call", times=1, arguments={}), Script(token_s=0.02))
+    session = await first.session()
+    await first.orchestrator.send("local", session.id, "hello")
+    events = await first.events(session, ends=5, until=TextDelta)
+    stepped = next(event for event in events if isinstance(event, Stepped))
+    await first.aclose()
+    second = await begin(Script(), tools=tools)
+    usage = end_of(await second.events(session)).usage
+    assert stepped.spent["input_tokens"] > 0
+    assert usage["requests"] == 3
+    assert usage["input_tokens"] > stepped.spent["input_tokens"]
+
+
+def _count() -> str:
+    """How many ships there are."""
+    return "seven"

@@ -37,13 +37,16 @@ class EarlierAnswers:
         """The answer to the same request, if there is one, and this is no request that every model refuses."""
         if not self.wishes.earlier or not self._is_plain() or callers_refusal(failed) is not None:
             return None
-        return self.cache.get(self._key())
+        key = self._key()
+        return self.cache.get(key) if key is not None else None
 
     def keep(self, told: Told) -> None:
         """Keep an answer that is whole, and nothing but words."""
         whole = told.finish == "stop" and told.cached is None and not told.left_out
         if whole and self.wishes.kept and not told.calls and "refusal" not in told.beside and self._is_plain():
-            self.cache.put(self._key(), "".join(told.text), told.models[-1])
+            key = self._key()
+            if key is not None:
+                self.cache.put(key, "".join(told.text), told.models[-1])
 
     def _is_plain(self) -> bool:
         """Whether an answer to this is more than words: what a tool does cannot be given again."""
@@ -51,6 +54,11 @@ class EarlierAnswers:
             return False
         return not any(m["role"] == "tool" or m.get("tool_calls") for m in self.asked.body["messages"])
 
-    def _key(self) -> bytes:
+    def _key(self) -> bytes | None:
+        """What the answer is kept under; None for JSON that is too deep to be written down again."""
         parameters: dict[str, Any] = {k: v for k, v in self.asked.body.items() if k not in _BESIDE}
-        return self.cache.key(self.owner, _FACE, [candidate.name for candidate in self.chain.candidates], [parameters])
+        names = [candidate.name for candidate in self.chain.candidates]
+        try:
+            return self.cache.key(self.owner, _FACE, names, [parameters])
+        except RecursionError:
+            return None

@@ -166,6 +166,17 @@ async def test_what_is_no_json_object_is_refused_in_openais_shape(tmp_path: Path
     assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
 
 
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_json_almost_too_deep_to_be_read_is_answered_or_refused(tmp_path: Path, *, streamed: bool) -> None:
+    async with faced(tmp_path, FakeUpstream(says("Seven ships."))) as face:
+        for depth in range(850, 1_000, 5):
+            deep = "[" * depth + "]" * depth
+            raw = json.dumps({**ASK, "stream": streamed, "x": "…"}).replace(json.dumps("…"), deep)
+            headers = {"content-type": "application/json"}
+            answer = await face.http.post("/v1/chat/completions", content=raw, headers=headers)
+            assert answer.status_code in (200, 400), depth
+
+
 async def test_a_request_that_no_model_takes_is_refused_with_the_providers_reason(tmp_path: Path) -> None:
     body = {"error": {"message": "Invalid schema, key sk-abcdefghijklmnopqrstuvwx", "type": "invalid_request_error"}}
     error = status_error(400, {}, json.dumps(body).encode())

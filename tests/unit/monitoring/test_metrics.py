@@ -1,7 +1,7 @@
 """Metrics say what the notices said, under the names that dashboards rely on."""
 
 from yaoki.llm.local.notices import LocalModelLost
-from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken
+from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken, Hedged
 from yaoki.monitoring.loop_watchdog import LoopStalled
 from yaoki.monitoring.metrics import Metrics
 from yaoki.recovery.reports import RecoveryEnded
@@ -28,6 +28,7 @@ def test_every_notice_has_its_metric() -> None:
         AttemptFailed("one", "model.truncated", "cut"),
         FailedOver("one", "two", "mid_stream"),
         FirstToken("two", 0.2),
+        Hedged("one", "two", "two"),
         LocalModelLost("one", "killed", 0.5),
         LoopStalled(5.0, "the stack"),
     ):
@@ -56,6 +57,7 @@ def test_every_notice_has_its_metric() -> None:
         'yaoki_recovery_seconds_count{manager="errors"} 1.0',
         'yaoki_failovers_total{from="one",phase="mid_stream",to="two"} 1.0',
         'yaoki_first_token_seconds_count{model="two"} 1.0',
+        'yaoki_hedges_total{model="one",other="two",winner="two"} 1.0',
         'yaoki_embedded_models_lost_total{model="one"} 1.0',
         'yaoki_breaker_state{name="one"} 1.0',
         "yaoki_loop_lag_seconds 0.25",

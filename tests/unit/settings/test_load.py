@@ -140,7 +140,8 @@ def test_named_policies_reach_what_was_made_before_the_settings_were_read(write:
 
 
 def test_policies_carry_what_the_file_says(write: Write) -> None:
-    text = '[models.m]\nprovider = "openai"\nmodel = "m"\nfirst_token_timeout_s = 3\ncontinuation = "off"\nhedge_share = 0.05\n'
+    text = '[models.m]\nprovider = "openai"\nmodel = "m"\nfirst_token_timeout_s = 3\ncontinuation = "off"\n'
+    text += "hedge_share = 0.05\n"
     policy = load(write(text), {}).models["m"].candidate_policy()
     assert (policy.first_token_timeout_s, policy.idle_timeout_s, policy.continuation) == (3.0, 5.0, "off")
     assert policy.hedge_share == 0.05

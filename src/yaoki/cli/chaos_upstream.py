@@ -71,7 +71,7 @@ class RecordedUpstream:
             return self._known[key]
 
     async def _record(self, request: Request) -> Recording:
-        status, content_type, body = 502, "application/json", b""
+        status, content_type, body = 502, "application/json", bytearray()
         url = f"{self._base_url}{request.path}{f'?{request.query}' if request.query else ''}"
         headers = {name: value for name, value in request.headers.items() if name not in _OWN_HEADERS}
         try:
@@ -84,9 +84,9 @@ class RecordedUpstream:
                 async for piece in response.aiter_bytes():
                     body += piece
                     if len(body) > _LONGEST:
-                        return Recording(status, content_type, body, broken=f"more than {_LONGEST} bytes")
+                        return Recording(status, content_type, bytes(body), broken=f"more than {_LONGEST} bytes")
         except (httpx2.HTTPError, TimeoutError) as error:
             broken = f"{'broken off' if body else 'not reachable'} ({type(error).__name__})"
             told = json.dumps({"error": {"message": f"yaoki chaos: the upstream is {broken}."}}).encode()
-            return Recording(status, content_type, body or told, broken=broken)
-        return Recording(status, content_type, body)
+            return Recording(status, content_type, bytes(body) or told, broken=broken)
+        return Recording(status, content_type, bytes(body))

@@ -69,7 +69,10 @@ class Course:
         return Lane(candidate, stake, Attempt(candidate, stake, self.task, self.answer, None))
 
     def left(self, slower: Lane, faster: Lane, late: Candidate) -> Iterator[Item]:
-        """One was slower: its stake is void, its attempt is free again, and what it cost is counted."""
+        """One was slower: its stake is void, its attempt is free again, and what it cost is counted.
+
+        The wait of a late one counts, as long as it was: a measure of those that were waited for would know no tail.
+        """
         slower.stake.void()
         self.task.budget.give_back()
         slow = slower.candidate is late and late.health.answered(slower.attempt.waited_s, 0, 0.0)

@@ -46,7 +46,7 @@ def _event_then(event: Any, *, rest: bool = True) -> _Fault:
 def _events_for_ever(*deltas: dict[str, Any]) -> _Fault:
     def fault(response: Response) -> Play:
         words = str(deltas[0].get("content") or "").strip(UNSEEN)
-        place = response.place if words else response.rng.choice([1, response.texts])  # not after half a word
+        place = response.place if words else response.rng.choice([1, response.whole])  # not after half a word
         play = response.play(place)
         again = b"".join(written(chunk_of(response.style, delta), response.style) for delta in deltas)
         return replace(play, steps=[*play.steps, again], end="for ever", limits="length" if words else "")
@@ -163,7 +163,7 @@ _TABLE |= {
     "finish, then garbage": lambda r: _after_finish(r, "{not json"),
     "finish, then silence": lambda r: replace(_after_finish(r), end="silence"),
     "finish, then reset": lambda r: replace(_after_finish(r), end="reset"),
-    "done without finish": lambda r: r.play(r.texts if not r.style.finish_with_text else 1, "[DONE]"),
+    "done without finish": lambda r: r.play(r.whole, "[DONE]"),
     "usage without finish": lambda r: r.play(r.place, {**chunk_of(r.style, {}), "choices": [], "usage": USAGE}, "[DONE]"),
     "finish null": lambda r: r.play(r.place, chunk_of(r.style, {}, None), "[DONE]"),
     "finish empty": lambda r: r.play(r.place, chunk_of(r.style, {}, ""), "[DONE]"),

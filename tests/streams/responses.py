@@ -99,6 +99,11 @@ class Response:
         """The event before which something happens: after the role, not after the finish reason."""
         return 1 + round(self.at * max(0, self.texts - 1))
 
+    @property
+    def whole(self) -> int:
+        """The event before which the text is whole; the first one, if the last text brings the finish reason."""
+        return 1 if self.style.finish_with_text else self.texts
+
     def play(self, upto: int | None = None, *more: Any, end: End = "end", rest: bool = False) -> Play:
         """The events before `upto`, then `more`, then maybe the rest."""
         events = [*self.events[:upto], *more, *(self.events[upto:] if rest and upto is not None else [])]

@@ -28,20 +28,27 @@ repeats what was shown, and says another word than the one that had come, is bel
 either, all of it again or more of the same, is refused.
 """
 
-import re
-
 from yaoki.llm.characters import UNSPACED, WORD_END
 from yaoki.llm.deltas import HalfAnswer
-from yaoki.llm.output_guard import MAX_PERIOD
+from yaoki.llm.seam_words import (
+    PREAMBLE,
+    SENTENCE,
+    TALK,
+    TELLING_CHARS,
+    WHOLE_CHARS,
+    ends,
+    flat,
+    is_beginning_of,
+    is_edge,
+    is_refrain,
+    is_telling,
+)
 from yaoki.llm.word_gate import MAX_HELD as LONGEST_HELD_WORD
 
 ANCHOR_CHARS = 48
 """How much of the shown text an instructed continuation is asked to repeat."""
 MAX_HELD = 400
 """Characters of a continuation that are held back at most while it is in doubt; more only of the whole answer again."""
-_TELLING_CHARS = 5
-_TELLING_KINDS = 4
-_WHOLE_CHARS = 24
 _SENTENCE_ENDS = tuple(".!?:;。！？：；…)]}\"'”’»」』`*|\n")
 _ATTACHED = tuple(".,;:!?)]}%…’”»、。，！？；：）」』")
 _QUOTES = "\"'`«“„…. \t\r\n>*"
@@ -49,26 +56,8 @@ _UNQUOTES = "\"'`”»…"
 """Signs that a model may put before and after the last words that it repeats."""
 _BETWEEN = f"{_QUOTES}{_UNQUOTES},:-—"
 """Signs that it may put between them when it repeats them twice."""
-_BLANKS = re.compile(r"\s+")
-_FLAT_CHARACTER = re.compile(r"\s+|\S")
-_PREAMBLE = re.compile(
-    r"[\s\"'*_]{0,3}(?:(?:sure|certainly|of course|absolutely|okay|ok|got it|understood|no problem|great|yes)\b[,.!:]"
-    r"|here is|here's|here are|here you|continuing|continued|let me|i'll|i will|i can|i apologi[sz]e|i'm sorry|sorry"
-    r"|my apologies|as an ai|as requested|the rest of|to continue|picking up|resuming"
-    r"|natürlich|gerne|selbstverständlich|hier ist|voici|bien sûr|désolé|claro|por supuesto|aquí"
-    r"|当然|好的|以下|もちろん|続き)",
-    re.IGNORECASE,
-)
 _LONGEST_PREAMBLE = 24
-_SENTENCE = re.compile(r"[A-Z][a-z]+[\s,]|[A-Z]\s")
-_TALK = re.compile(
-    r"(?:the connection was|your last message|send the rest|the first words of your|the message was cut"
-    r"|here(?: is|'s) the (?:rest|continuation)|continu(?:ing|ed) (?:from|where)|(?:sure|certainly)[,!.]"
-    r"|(?:i'm|i am) sorry for (?:the|any) (?:confusion|inconvenience|interruption|misunderstanding)"
-    r"|i apologi[sz]e for (?:the|any) (?:confusion|inconvenience|interruption|misunderstanding))",
-    re.IGNORECASE,
-)
-"""What a model says after the last words if it has not understood: a word about the cut, or what it was asked."""
+
 _LONGEST_TALK = 32
 
 
@@ -97,14 +86,14 @@ class Seam:
         self, shown: str, half: HalfAnswer, *, gap: str | None = None, whole: bool = True, more: str = ""
     ) -> None:
         self._shown = shown.rstrip()
-        self._flat = _flat(self._shown)
+        self._flat = flat(self._shown)
         self._half = half
         self._whole = bool(gap) or (whole and not (gap is None and _may_be_cut(self._shown)))
         self._blank = shown[len(self._shown) :]
         self._gap = (
             (self._blank or ("" if UNSPACED.match(shown[-1]) or not self._whole else " ")) if gap is None else gap
         )
-        self._lost = _flat(more)
+        self._lost = flat(more)
         self._words = any(map(str.isalnum, more))
         self._buffer = ""
         self.decided = False
@@ -168,7 +157,7 @@ class Seam:
         start = text.lstrip()
         if not start or (self._words and not any(map(str.isalnum, start))):
             return True
-        if self._begins_again(text) and (not self._goes_on(text) or _is_telling(self._flat)):
+        if self._begins_again(text) and (not self._goes_on(text) or is_telling(self._flat) or self._disagrees(text)):
             return True
         if len(start) < _LONGEST_PREAMBLE and not self._is_word_by_word(text):
             return True
@@ -180,27 +169,27 @@ class Seam:
         """Whether the last words may yet come, or come again, or be followed by talk."""
         end = self._anchor_end(start)
         if end is None:
-            return _is_preamble(start)
+            return PREAMBLE.match(start) is not None
         if self._agrees(start[end:]):
             return False
         rest = self._after_anchors(start[end:])[0].lstrip(_BETWEEN)
         return anchor_of(self._shown).startswith(rest) or len(rest) < _LONGEST_TALK
 
     def _begins_again(self, text: str) -> bool:
-        return self._flat.startswith(_flat(text.lstrip()))
+        return self._flat.startswith(flat(text.lstrip()))
 
     def _may_be_held(self, text: str) -> bool:
-        """Whether this is short, or has been the answer from its beginning for so long that its rest is worth a wait."""
-        return len(text) < MAX_HELD or not text.strip() or (self._begins_again(text) and _is_telling(text))
+        """Whether it is short, or has been the answer from its beginning for so long that the rest is worth a wait."""
+        return len(text) < MAX_HELD or not text.strip() or (self._begins_again(text) and is_telling(text))
 
     def _is_word_by_word(self, text: str) -> bool:
         """Whether a short text is innocent already: a small letter or punctuation after the right blank."""
         start = text.lstrip()
-        return self._goes_on(text) and not start[0].isupper() and _PREAMBLE.match(start) is None
+        return self._goes_on(text) and not start[0].isupper() and PREAMBLE.match(start) is None
 
     def _repeats_so_far(self, start: str) -> bool:
         tail = self._flat[-MAX_HELD:]
-        start = _flat(start.lstrip(_QUOTES) if self._instructed else start)
+        start = flat(start.lstrip(_QUOTES) if self._instructed else start)
         return any(tail.startswith(start, at) and len(tail) - at >= len(start) for at in range(len(tail)))
 
     def _decide(self) -> str:
@@ -210,12 +199,13 @@ class Seam:
         if self._is_all_again(text, start):
             if not self._is_surely_again(text) or self._may_be_quoted(start) or self._is_refrain:
                 raise SeamRefusedError("the continuation may be the whole text again, or more of the same")
-            return start[_ends(start)[len(self._flat) - 1] :]
+            return self._after_all(start)
         if self._goes_on(text):
-            if _is_preamble(start) or self._begins_a_paragraph(text):
+            if PREAMBLE.match(start) is not None or self._begins_a_paragraph(text):
                 raise SeamRefusedError("the continuation begins with a preamble")
             if not text[0].isspace() and self._shown.endswith(text[0]) and not self._agrees(text):
                 raise SeamRefusedError("the continuation begins with the last mark again")
+            self._refuse_quotes(text)
             return text
         end = self._anchor_end(start) if self._instructed else self._overlap(start)
         if end and self._instructed:
@@ -225,17 +215,18 @@ class Seam:
         return self._join(text, start)
 
     def _is_all_again(self, text: str, start: str) -> bool:
-        if not _flat(start).startswith(self._flat):
+        if not flat(start).startswith(self._flat):
             return False
         if self._goes_on(text):
-            return _is_telling(self._flat)
-        return self._is_various or len(self._shown) >= _TELLING_CHARS or self._disagrees(text)
+            return is_telling(self._flat) or self._disagrees(text)
+        return self._is_various or len(self._shown) >= TELLING_CHARS or self._disagrees(text)
 
     def _is_surely_again(self, text: str) -> bool:
         """Whether this, which begins as all that was shown did, cannot be the same words once more."""
         if self._goes_on(text):
-            return self._disagrees(text) or (len(self._shown) >= _WHOLE_CHARS and not self._lost.strip())
-        return self._disagrees(text) or (self._is_various and not self._agrees(text))
+            return self._disagrees(text) or (len(self._shown) >= WHOLE_CHARS and not self._lost.strip())
+        doubtful = self._agrees(text) or not self._is_various or len(self._shown) < TELLING_CHARS
+        return self._disagrees(text) or not doubtful
 
     @property
     def _is_various(self) -> bool:
@@ -245,19 +236,25 @@ class Seam:
     @property
     def _is_refrain(self) -> bool:
         """Whether what was shown is a few words over and over, so that more of them may well follow."""
-        flat = self._flat
-        longest = len(flat) - 3 if len(flat) < _WHOLE_CHARS else min(len(flat) // 2, MAX_PERIOD)
-        return any(flat.startswith(flat[period:]) for period in range(1, longest + 1))
+        return is_refrain(self._flat)
 
     def _may_be_quoted(self, start: str) -> bool:
         """Whether the whole text, which this begins with, begins with the very words that were to be quoted."""
         anchor = anchor_of(self._shown)
         return self._instructed and anchor != self._shown and start.startswith(anchor)
 
+    def _after_all(self, start: str) -> str:
+        """What follows the whole text."""
+        rest = start[ends(start)[len(self._flat) - 1] :]
+        again = _unset(rest, self._flat)
+        if again != rest and flat(again).startswith(self._flat):
+            raise SeamRefusedError("the continuation says the whole text over and over")
+        return rest
+
     def _after_the_last_words(self, start: str, end: int) -> str:
         """What follows the last words, which a prefill has no reason to repeat."""
         rest = start[end:]
-        again = rest.lstrip(_BETWEEN)
+        again = _unset(rest, start)
         if self._agrees(start) or self._overlap(start[: end - 1]):
             raise SeamRefusedError("the continuation may be the last words again, or more of the same")
         if again != rest and again.startswith(start[:end]):
@@ -273,7 +270,7 @@ class Seam:
         rest, more_times = self._after_anchors(start[end:].lstrip(_UNQUOTES) if quoted else start[end:])
         if more_times > 1:
             raise SeamRefusedError("the continuation says the last words over and over")
-        if _TALK.match(rest.lstrip(_BETWEEN)) and not self._agrees(rest):
+        if TALK.match(rest.lstrip(_BETWEEN)) and not self._agrees(rest):
             raise SeamRefusedError("the continuation speaks of the cut")
         return self._with_gap(rest)
 
@@ -281,7 +278,7 @@ class Seam:
         """What follows the last words where they are said again, set apart by signs; and how often that is."""
         anchor, times = anchor_of(self._shown), 0
         while not self._agrees(rest):
-            again = rest.lstrip(_BETWEEN)
+            again = _unset(rest, anchor)
             if again == rest or not again.startswith(anchor):
                 break
             rest, times = again.removeprefix(anchor), times + 1
@@ -294,7 +291,7 @@ class Seam:
 
     def _disagrees(self, text: str) -> bool:
         """Whether this says another word than the one that had come; not before that can be seen."""
-        word, start = self._lost.strip(), _flat(text.lstrip())
+        word, start = self._lost.strip(), flat(text.lstrip())
         return bool(word) and not start.startswith(word) and not word.startswith(start)
 
     def _begins_a_paragraph(self, text: str) -> bool:
@@ -306,7 +303,7 @@ class Seam:
         """Where the repeated last words end in an instructed continuation; None if they are not there (yet)."""
         anchor = anchor_of(self._shown)
         at = start.find(anchor)
-        if at >= 0 and (at <= 3 or _is_telling(anchor)):
+        if at >= 0 and (at <= 3 or is_telling(anchor)):
             return at + len(anchor)
         bare = start.lstrip(_QUOTES)
         overlap = self._overlap(bare)
@@ -314,31 +311,34 @@ class Seam:
 
     def _overlap(self, text: str) -> int:
         """How many characters at the beginning of `text` repeat the end of what was shown, from a word's start."""
-        shown, flat = self._flat, _flat(text)
-        for size in range(min(len(shown), len(flat), MAX_HELD), _TELLING_CHARS - 1, -1):
-            begins = size == len(shown) or _is_edge(shown[-size - 1], shown[-size])
-            ends = size == len(flat) or not self._whole or _is_edge(flat[size - 1], flat[size])
-            if begins and ends and shown.endswith(flat[:size]) and _is_telling(flat[:size]):
-                return _ends(text)[size - 1]
+        shown, start = self._flat, flat(text)
+        for size in range(min(len(shown), len(start), MAX_HELD), TELLING_CHARS - 1, -1):
+            begins = size == len(shown) or is_edge(shown[-size - 1], shown[-size])
+            stops = size == len(start) or not self._whole or is_edge(start[size - 1], start[size])
+            if begins and stops and shown.endswith(start[:size]) and is_telling(start[:size]):
+                return ends(text)[size - 1]
         return 0
+
+    def _refuse_quotes(self, text: str) -> None:
+        bare = text.lstrip(_QUOTES)
+        if bare != text and not text[0].isspace() and self._overlap(bare):
+            raise SeamRefusedError("the continuation quotes the last words")
 
     def _join(self, text: str, start: str) -> str:
         if self._half.calling:
             raise SeamRefusedError("a tool call was asked for, and a text came")
-        if _is_preamble(start):
+        if PREAMBLE.match(start) is not None:
             raise SeamRefusedError("the continuation begins with a preamble")
-        if _is_beginning_of(_flat(start), self._flat):
+        if is_beginning_of(flat(start), self._flat):
             raise SeamRefusedError("the continuation begins the answer again, and says it in another way")
-        if self._gap and self._disagrees(start) and start[0] not in _ATTACHED:
+        if (self._gap or self._instructed) and self._disagrees(start) and start[0] not in _ATTACHED:
             raise SeamRefusedError("the continuation says another word than the one that had come")
         if start.startswith("```") and not self._lost.lstrip().startswith("`"):
             raise SeamRefusedError("the continuation stands in a block of code of its own")
-        bare = start.lstrip(_QUOTES)
-        if bare != start and self._overlap(bare):
-            raise SeamRefusedError("the continuation quotes the last words")
+        self._refuse_quotes(start)
         if self._gap and start.split(None, 1)[0] == self._shown.split()[-1]:
             raise SeamRefusedError("the continuation begins with the last word again")
-        if not self._whole and _SENTENCE.match(start):
+        if not self._whole and SENTENCE.match(start):
             raise SeamRefusedError("the continuation begins a sentence where a word was to go on")
         sentence_ended = self._shown.endswith(_SENTENCE_ENDS)
         if self._whole and not sentence_ended and (start[0].isupper() or start[0] == "#"):
@@ -366,30 +366,6 @@ def _may_be_cut(shown: str) -> bool:
     return len(tail) == LONGEST_HELD_WORD and not (any(map(str.isspace, tail)) or WORD_END.search(tail))
 
 
-def _is_preamble(start: str) -> bool:
-    return _PREAMBLE.match(start) is not None
-
-
-def _is_beginning_of(text: str, shown: str) -> bool:
-    """Whether so much of the beginning of `text` is that of `shown` that it cannot be chance."""
-    same = text[:_WHOLE_CHARS]
-    return len(same) == _WHOLE_CHARS and shown.startswith(same) and _is_telling(same)
-
-
-def _flat(text: str) -> str:
-    """The text with every run of white space made one blank: who repeats it may have set it anew."""
-    return _BLANKS.sub(" ", text)
-
-
-def _ends(text: str) -> list[int]:
-    """Where in `text` each character of its flat form ends."""
-    return [match.end() for match in _FLAT_CHARACTER.finditer(text)]
-
-
-def _is_edge(before: str, after: str) -> bool:
-    """Whether a word may begin or end between two characters."""
-    return not (before.isalnum() and after.isalnum()) or bool(UNSPACED.match(before) or UNSPACED.match(after))
-
-
-def _is_telling(text: str) -> bool:
-    return len(text) >= _TELLING_CHARS and len(set(text) - {" ", "\n", "\t"}) >= _TELLING_KINDS
+def _unset(text: str, words: str) -> str:
+    """The text without the signs before `words`, if they come next."""
+    return text.lstrip(_BETWEEN.replace(words[0], ""))

@@ -171,7 +171,9 @@ def _not_whole(measured: Measure, output: str, passage: Passage) -> tuple[Verdic
         given = max((_begun(plain(text), output) for text in passage.hurt_as_given), default=0)
         if given <= shown + _SLACK_CHARS:
             return Verdict.OTHER, f"{surplus} characters that the upstream never said"
-        return (Verdict.CUT if shown else Verdict.LOST), f"exit code 0, with words of the fault's own ({surplus} characters)"
+        return (
+            Verdict.CUT if shown else Verdict.LOST
+        ), f"exit code 0, with words of the fault's own ({surplus} characters)"
     if shown:
         return Verdict.CUT, f"exit code 0 with {shown} of {of} characters"
     return Verdict.LOST, "exit code 0, and nothing of the answer"
@@ -228,13 +230,15 @@ def _longest(there: Callable[[int], bool], most: int) -> int:
 
 def _repeated(measured: Measure, output: str, texts: Sequence[str]) -> str:
     """A stretch that is in the output more often than in the healthy one and in any of the texts; empty if none is."""
-    for text in texts:
+    known = dict.fromkeys(texts)
+    for text in known:
         size = min(_GRAM_CHARS, max(_FEWEST_CHARS, len(text) // 4))
-        wanted = set(_grams(text, size))
-        seen = Counter(gram for gram in _grams(output, size) if gram in wanted)
-        often = [gram for gram, count in seen.items() if count > 1]
-        for gram in often:
-            if seen[gram] > max(_count(gram, measured.output), *(_count(gram, one) for one in texts)):
+        grams = set(_grams(text, size))
+        allowed: Counter[str] = Counter()
+        for source in (measured.output, *known):
+            allowed |= _counted(source, size, grams)  # the larger of both counts
+        for gram, count in _counted(output, size, grams).items():
+            if count > allowed[gram]:
                 return gram
     again = _AGAIN_AND_AGAIN.search(output)
     return again[1] if again and not _AGAIN_AND_AGAIN.search(measured.output) else ""
@@ -256,9 +260,8 @@ def _grams(text: str, size: int) -> Iterator[str]:
     return (text[start : start + size] for start in range(len(text) - size + 1))
 
 
-def _count(gram: str, text: str) -> int:
-    """How often it is in the text, overlaps included."""
-    return sum(1 for start in range(len(text) - len(gram) + 1) if text.startswith(gram, start))
+def _counted(text: str, size: int, wanted: set[str]) -> Counter[str]:
+    return Counter(gram for gram in _grams(text, size) if gram in wanted)
 
 
 def _both(ran: Ran) -> str:

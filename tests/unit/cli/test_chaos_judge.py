@@ -118,6 +118,13 @@ def test_what_the_healthy_run_says_twice_may_be_said_twice() -> None:
     assert judged(f"{HALF}{ANSWER}\n\nFinal: {ANSWER}", healthy=healthy).verdict is Verdict.REPEATED
 
 
+def test_long_answers_are_judged_without_delay() -> None:
+    long = " ".join(f"In year {year} the keeper saw {year * 7} ships." for year in range(1_000))
+    healthy = f"{long}\n\nFinal: {long}"
+    assert judged(healthy, healthy=healthy, answers=(long,)).verdict is Verdict.WHOLE
+    assert judged(long[: len(long) // 2], healthy=healthy, answers=(long,)).verdict is Verdict.CUT
+
+
 def test_an_answer_that_repeats_itself_is_whole() -> None:
     song = "Row, row, row your boat, gently down the stream. " * 4
     assert judged(song, healthy=song, answers=(song,)).verdict is Verdict.WHOLE

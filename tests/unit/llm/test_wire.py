@@ -61,6 +61,42 @@ async def test_the_body_goes_on_as_it_came_but_for_the_model_and_the_stream() ->
 
 
 @pytest.mark.parametrize(
+    "more",
+    [
+        {"stop": ["Z"], "parallel_tool_calls": False, "reasoning_effort": "low", "n": 1, "user": "ann"},
+        {"tools": [{"type": "function", "function": {"name": "charge"}}], "tool_choice": "required"},
+        {
+            "messages": [
+                {"role": "developer", "content": "Be brief."},
+                {"role": "user", "name": "ann", "content": [{"type": "text", "text": "?"}, {"type": "image_url"}]},
+            ]
+        },
+    ],
+)
+async def test_what_we_need_not_understand_is_the_providers_business(more: dict[str, Any]) -> None:
+    async with wired() as (upstream, provider):
+        await deltas(upstream, **more)
+    assert {name: provider.requests[0].body[name] for name in more} == more
+
+
+@pytest.mark.requirement("M18")
+@pytest.mark.parametrize("asked, left", [(400, 300), (110, 32), (None, 500)])
+async def test_what_half_an_answer_has_taken_is_left_out_of_the_clients_limit(asked: int | None, left: int) -> None:
+    half = HalfAnswer("x" * 400, "prefill")
+    async with wired() as (upstream, provider):
+        await deltas(upstream, half, max_tokens=asked)
+    assert provider.requests[0].body["max_tokens"] == left
+
+
+async def test_a_call_that_nobody_offered_is_the_models_fault() -> None:
+    async with wired(Script(fault="tool_call", tool="charge")) as (upstream, _):
+        with pytest.raises(ModelMalformedError, match="none was offered"):
+            await deltas(upstream)
+        with pytest.raises(ModelMalformedError, match="none was offered"):
+            await deltas(upstream, tools=[{"type": "function", "function": {"name": "charge"}}], tool_choice="none")
+
+
+@pytest.mark.parametrize(
     "asked, sent",
     [
         ({"max_tokens": 9}, {"max_tokens": 9}),

@@ -57,7 +57,11 @@ class WireDeltas:
                 if content:
                     texts.append(content if isinstance(content, str) else _plain(content))
                 if len(delta) > 1 or not content:
-                    yield from self._beside(delta)
+                    for beside in self._beside(delta):
+                        if texts:  # it came before
+                            yield Text("".join(texts))
+                            texts.clear()
+                        yield beside
         if text := "".join(texts):
             yield Text(text)
 

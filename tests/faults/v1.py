@@ -183,4 +183,5 @@ def _tables(fallback: Fallback, first_url: str, url: str) -> str:
         f'fallbacks = ["{fallback.name}-next"]\n{timeouts}[breakers."{fallback.name}"]\nthreshold = 10000\n'
         f'[models."{fallback.name}-next"]\nprovider = "openai"\nmodel = "next"\nbase_url = "{url}"\n'
         f'continuation = "{fallback.continuation}"\n{timeouts}[breakers."{fallback.name}-next"]\nthreshold = 10000\n'
+        f'[agents."{fallback.name}"]\nmodel = "{fallback.name}"\ninstructions = "Count ships."\n'
     )

@@ -268,7 +268,7 @@ class Attempt:
             yield Held(self._gate.held, self._candidate.name)
 
     def _end_text(self) -> Iterator[Item]:
-        """A tool call begins, so the text before it is whole, and whoever has to make the call again need not say it."""
+        """A tool call begins, so the text before it is whole; whoever has to make the call again need not say it."""
         text = ""
         if self._seam is not None and self._seam.begun:
             text = self._gate.feed(self._seam.flush(calls=True))

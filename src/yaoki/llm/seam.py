@@ -11,7 +11,7 @@ the first token.
     another answer that begins as it did          refused                       refused
     a preamble, then its last words               refused                       trimmed up to their end
     a preamble, a sentence of its own             refused                       refused
-    punctuation, a small letter                   goes on, the gap put back     goes on, the gap put back
+    punctuation, a small letter                   goes on, the gap put back     goes on, if more had come
     nothing, where there was more to say          refused                       refused, also after the last words
     its last words over and over                  as its last words again       refused
     its last words, then a word about the cut     shown                         refused
@@ -54,6 +54,7 @@ _ATTACHED = tuple(".,;:!?)]}%…’”»、。，！？；：）」』")
 _QUOTES = "\"'`«“„…. \t\r\n>*"
 _UNQUOTES = "\"'`”»…"
 """Signs that a model may put before and after the last words that it repeats."""
+_DOTS = ("…", "...")
 _BETWEEN = f"{_QUOTES}{_UNQUOTES},:-—"
 """Signs that it may put between them when it repeats them twice."""
 _LONGEST_PREAMBLE = 24
@@ -134,7 +135,7 @@ class Seam:
         self.decided = True
         went_on = self._lost.strip() or (self._instructed and "\n" in self._gap)  # a new line is begun to be written on
         more = self._half.calling or went_on or not self._shown.endswith(_SENTENCE_ENDS)
-        if more and not called and not text.strip():
+        if more and not called and _says_nothing(text, self._lost):
             raise SeamRefusedError("the continuation is empty where there was more to say")
         return text
 
@@ -343,7 +344,8 @@ class Seam:
         sentence_ended = self._shown.endswith(_SENTENCE_ENDS)
         if self._whole and not sentence_ended and (start[0].isupper() or start[0] == "#"):
             raise SeamRefusedError("the continuation begins a sentence of its own")
-        if self._instructed and (sentence_ended or not (start[0].islower() or start[0] in _ATTACHED)):
+        seen = start[0] in _ATTACHED or (start[0].islower() and bool(self._lost.strip()))
+        if self._instructed and (sentence_ended or not seen):
             raise SeamRefusedError("the instructed continuation does not repeat the last words")
         return self._with_gap(text)
 
@@ -364,6 +366,12 @@ def _may_be_cut(shown: str) -> bool:
     """Whether the last word is so long that the gate does not wait for its end."""
     tail = shown[-LONGEST_HELD_WORD:]
     return len(tail) == LONGEST_HELD_WORD and not (any(map(str.isspace, tail)) or WORD_END.search(tail))
+
+
+def _says_nothing(text: str, lost: str) -> bool:
+    """Whether this is empty, or only dots where dots were not to come."""
+    words = text.strip()
+    return not words or (words in _DOTS and words != lost.strip())
 
 
 def _unset(text: str, words: str) -> str:

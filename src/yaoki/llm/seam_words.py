@@ -12,7 +12,7 @@ WHOLE_CHARS = 24
 _BLANKS = re.compile(r"\s+")
 _FLAT_CHARACTER = re.compile(r"\s+|\S")
 PREAMBLE = re.compile(
-    r"[\s\"'*_]{0,3}(?:(?:sure|certainly|of course|absolutely|okay|ok|got it|understood|no problem|great|yes)\b[,.!:]"
+    r"[\s\"'*_(\[]{0,3}(?:(?:sure|certainly|of course|absolutely|okay|ok|got it|understood|no problem|great|yes)\b[,.!:]"
     r"|here is|here's|here are|here you|continuing|continued|let me|i'll|i will|i can|i apologi[sz]e|i'm sorry|sorry"
     r"|my apologies|as an ai|as requested|the rest of|to continue|picking up|resuming"
     r"|natürlich|gerne|selbstverständlich|hier ist|voici|bien sûr|désolé|claro|por supuesto|aquí"

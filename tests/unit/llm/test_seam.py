@@ -141,8 +141,13 @@ def test_a_new_sentence_after_a_whole_one_goes_on() -> None:
     assert joined("It rains.", "Nobody minds.", gap=" ") == "It rains. Nobody minds."
 
 
-def test_an_instructed_model_that_goes_straight_on_is_believed_in_mid_sentence_only() -> None:
-    assert joined("The weather is", "cold today.", "instruction", gap=" ") == "The weather is cold today."
+def test_an_instructed_model_that_goes_straight_on_is_believed_if_more_had_come() -> None:
+    known = {"gap": " ", "more": " co"}
+    assert joined("The weather is", "cold today.", "instruction", **known) == "The weather is cold today."
+    with pytest.raises(SeamRefusedError):
+        joined("The weather is", "it seems to be cut off", "instruction", **known)
+    with pytest.raises(SeamRefusedError):
+        joined("The weather is", "it seems to be cut off", "instruction", gap=" ")
     with pytest.raises(SeamRefusedError):
         joined("It rains.", "Nobody minds.", "instruction", gap=" ")
 

@@ -23,9 +23,9 @@ _DOWN = Script(fault="http_500")
 _HEAD = """# Other people's clients under a cut stream
 
 Four clients as published, unchanged but for their base URL, ask a provider whose stream ends in the middle of a
-sentence, after {said} of {chars} characters and without a finish reason. What each of them ends up with is below; their
-code is in `tests/clients/openai_clients.py`. `python -m tests.clients.transcripts` makes this page. Earlier answers were
-not kept, or the clients that do not stream would have got one, said to be that, where nobody can finish.
+sentence, after {said} of {chars} characters and without a finish reason. What each of them ends up with is below;
+their code is in `tests/clients/openai_clients.py`. `python -m tests.clients.transcripts` makes this page. Earlier
+answers were not kept, or the clients that do not stream would have got one, said to be that, where nobody can finish.
 
 Versions: {versions}.
 

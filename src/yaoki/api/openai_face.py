@@ -113,7 +113,7 @@ class OpenAIFace:
         about = request.about(shorten=wishes.shortened)
         with caller.answering(request, chain, about.prompt_tokens, self._budget) as budget:
             items = chain.stream(request, budget, hold_text=asked.held, about=about)
-            earlier = EarlierAnswers(cache=self._answers, owner=caller.owner, chain=chain, asked=asked, wishes=wishes)
+            earlier = EarlierAnswers(self._answers, caller.owner, chain, asked, wishes)
             yield Exchange(self._services, asked, items, Told(budget), earlier, rng=self._rng)
 
     @contextmanager

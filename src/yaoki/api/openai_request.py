@@ -35,7 +35,7 @@ class Asked:
         streamed: The answer is wanted as events.
         wants_usage: The events are to end with token counts.
         held: Nothing may be shown before the answer is whole: it has to parse.
-        size: Bytes of the body.
+        raw: The same, unread.
     """
 
     body: dict[str, Any]
@@ -43,7 +43,7 @@ class Asked:
     streamed: bool
     wants_usage: bool
     held: bool
-    size: int
+    raw: bytes
 
 
 def asked_of(raw: bytes, models: Collection[str]) -> Asked:
@@ -80,7 +80,7 @@ def asked_of(raw: bytes, models: Collection[str]) -> Asked:
         streamed=bool(body.get("stream")),
         wants_usage=bool(options.get("include_usage")),
         held=form.get("type") in _JSON_FORMATS,
-        size=len(raw),
+        raw=raw,
     )
 
 

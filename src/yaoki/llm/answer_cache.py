@@ -6,8 +6,8 @@ nobody ever gets what somebody else was told.
 
 import hashlib
 import json
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,9 +61,12 @@ class AnswerCache:
         self._policy = policy or CachePolicy()
         self._clock = clock
         self._answers: OrderedDict[bytes, tuple[str, str, float]] = OrderedDict()
+        self._unkeyed: deque[tuple[Callable[[], bytes | None], str, str, float]] = deque(
+            maxlen=self._policy.max_entries
+        )
 
     def __len__(self) -> int:
-        return len(self._answers)
+        return len(self._answers) + len(self._unkeyed)
 
     @property
     def enabled(self) -> bool:
@@ -77,15 +80,24 @@ class AnswerCache:
 
     def put(self, key: bytes, text: str, model: str) -> None:
         """Keep an answer; the newest one counts."""
-        if not self.enabled or not text.strip() or len(text) > MAX_CHARS:
-            return
-        self._answers[key] = (text, model, self._clock.monotonic())
-        self._answers.move_to_end(key)
-        while len(self._answers) > self._policy.max_entries:
-            self._answers.popitem(last=False)
+        if self._keeps(text):
+            self._insert(key, text, model, self._clock.monotonic())
+
+    def put_unkeyed(self, key: Callable[[], bytes | None], text: str, model: str) -> None:
+        """Keep an answer whose key is made when somebody looks for one: most answers are never looked for.
+
+        Args:
+            key: Makes it; None: the answer cannot be kept.
+        """
+        if self._keeps(text):
+            self._unkeyed.append((key, text, model, self._clock.monotonic()))
 
     def get(self, key: bytes) -> CachedAnswer | None:
         """The answer of this key, unless it is too old."""
+        while self._unkeyed:
+            makes_key, text, model, at = self._unkeyed.popleft()
+            if (its_key := makes_key()) is not None:
+                self._insert(its_key, text, model, at)
         kept = self._answers.get(key)
         if kept is None:
             return None
@@ -96,3 +108,12 @@ class AnswerCache:
             return None
         self._answers.move_to_end(key)
         return CachedAnswer(text, model, age_s)
+
+    def _keeps(self, text: str) -> bool:
+        return self.enabled and bool(text) and not text.isspace() and len(text) <= MAX_CHARS
+
+    def _insert(self, key: bytes, text: str, model: str, at: float) -> None:
+        self._answers[key] = (text, model, at)
+        self._answers.move_to_end(key)
+        while len(self._answers) > self._policy.max_entries:
+            self._answers.popitem(last=False)

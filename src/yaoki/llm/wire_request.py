@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from yaoki.llm.attempt import About
+from yaoki.llm.attempt import About, Shrink
 from yaoki.llm.compaction import Compactor, Shape
 from yaoki.llm.continuing import CHARS_PER_TOKEN
 
@@ -39,23 +39,23 @@ class WireRequest:
         return About(
             prompt_tokens=_chars(self.body["messages"]) // CHARS_PER_TOKEN,
             may_go_on=not any(self.body.get(name) for name in LIMITS),
-            shrink=_Shortening(self.body).shrink if shorten else None,
+            shrink=_shortening(self.body) if shorten else None,
         )
 
 
-class _Shortening:
-    """The same request with fewer and fewer turns."""
+def _shortening(body: Mapping[str, Any]) -> Shrink:
+    """Gives the same request with fewer and fewer turns."""
+    compactor: Compactor[Message] | None = None
 
-    def __init__(self, body: Mapping[str, Any]) -> None:
-        self._body = body
-        self._compactor = Compactor(_MESSAGES)
-
-    def shrink(self) -> tuple[WireRequest, int] | None:
-        """See `About.shrink`."""
-        messages: list[Message] = self._body["messages"]
-        if not self._compactor.shrink(messages):
+    def shrink() -> tuple[WireRequest, int] | None:
+        nonlocal compactor
+        compactor = compactor or Compactor(_MESSAGES)
+        messages: list[Message] = body["messages"]
+        if not compactor.shrink(messages):
             return None
-        return WireRequest({**self._body, "messages": self._compactor.fitted(messages)}), self._compactor.left_out
+        return WireRequest({**body, "messages": compactor.fitted(messages)}), compactor.left_out
+
+    return shrink
 
 
 def _chars(messages: Sequence[Message]) -> int:

@@ -166,7 +166,11 @@ class Stage:
         urls = [provider.base_url for provider in self.providers]
         self.server = Server(self._folder, urls, self._extra, limits=self._limits)
         self._stack.push_async_callback(self.server.kill)
-        await self.server.start()
+        try:
+            await self.server.start()
+        except BaseException:
+            await self._stack.aclose()  # a context that is not entered is not left either
+            raise
         self.http = await self._stack.enter_async_context(
             httpx2.AsyncClient(base_url=self.server.url, trust_env=False, timeout=15.0)
         )

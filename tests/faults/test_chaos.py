@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import signal
-import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.ports import free_port
 from tests.unit.cli.terminal import COMMAND, Home
 from yaoki.faults import ANSWER, Script, ScriptedProvider
 
@@ -231,12 +231,6 @@ async def test_stopped_by_the_person_it_ends_the_program_and_reports_what_it_has
     assert not any(child.is_running() for child in children)
     facts = json.loads((home.folder / "chaos-report" / "chaos.json").read_text())
     assert (facts["interrupted"], verdicts(facts)) == (True, {"cut_mid_stream": "cut"})
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @asynccontextmanager

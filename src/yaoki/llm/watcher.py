@@ -23,6 +23,8 @@ LINGER_S = 0.15
 """Seconds that usage may take to follow the terminator."""
 DRAIN_S = 0.02
 """Seconds that a body may take to end after all of it was said, so that its connection can serve again."""
+_AHEAD = 256
+"""Chunks that are read before the SDK has taken the ones before: whoever sends without end must not fill the memory."""
 _OK = 200
 _DONE = b"data: [DONE]\n\n"
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
@@ -67,6 +69,7 @@ class _WatchedStream(httpx2.AsyncByteStream):
         self._chat = ChatStream()
         self._chunks: list[Chunk] = []
         self._arrived = asyncio.Event()
+        self._taken = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -75,6 +78,7 @@ class _WatchedStream(httpx2.AsyncByteStream):
         pump = self._pump = asyncio.create_task(self._read())
         while await self._something(pump):
             chunks, self._chunks = self._chunks, []
+            self._taken.set()
             yield b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in _merge(chunks))
             if not (pump.done() or self._chat.complete):
                 await asyncio.sleep(COALESCE_S)
@@ -110,6 +114,9 @@ class _WatchedStream(httpx2.AsyncByteStream):
             async for raw in self._inner:
                 if not self._chat.complete:
                     self._take(self._chat.feed(self._unpack(raw)))
+                while len(self._chunks) > _AHEAD:
+                    self._taken.clear()
+                    await self._taken.wait()
             self._take(self._chat.close())
         except (httpx2.HTTPError, OSError, zlib.error) as error:
             if not self._chat.finished:  # after the terminator nothing is a fault

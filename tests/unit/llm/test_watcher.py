@@ -147,3 +147,26 @@ async def test_leaving_early_stops_the_reading_and_closes() -> None:
         await anext(pieces)
     assert provider.closed
     assert asyncio.all_tasks() == before
+
+
+class Torrent(Provider):
+    """Sends without end, as fast as it is read."""
+
+    sent = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            self.sent += 1
+            yield event({"reasoning_content": "Hm. "})
+            await asyncio.sleep(0)
+
+
+@pytest.mark.requirement("M17")
+async def test_what_comes_without_end_waits_for_whoever_reads() -> None:
+    torrent = Torrent()
+    async with answer(torrent) as response, aclosing(response.aiter_bytes()) as pieces:
+        await anext(pieces)
+        for _ in range(2_000):
+            await asyncio.sleep(0)
+        assert torrent.sent < 1_000
+        await anext(pieces)

@@ -1,6 +1,9 @@
 """Print every figure; fail if one is beyond its limit.
 
 python -m bench [--json | --markdown] [SUITE …]
+
+What stands beside other people's software has commands of its own, which make environments for it at their first use:
+python -m bench.guard, bench.gateway, bench.chain_model, bench.survival
 """
 
 import argparse

@@ -109,14 +109,16 @@ def cost_over(bare: Callable[[], Awaitable[object]], *dressed: Callable[[], Awai
     return asyncio.run(costs_over(bare, *dressed))
 
 
-async def costs_over(bare: Callable[[], Awaitable[object]], *dressed: Callable[[], Awaitable[object]]) -> list[float]:
-    """`cost_over` inside a running event loop."""
-    measured = [[await _round(call) for call in (bare, *dressed)] for _ in range(ROUNDS)]
+async def costs_over(
+    bare: Callable[[], Awaitable[object]], *dressed: Callable[[], Awaitable[object]], calls: int = CALLS
+) -> list[float]:
+    """`cost_over` inside a running event loop; `calls` in each round."""
+    measured = [[await _round(call, calls) for call in (bare, *dressed)] for _ in range(ROUNDS)]
     return [statistics.median(row[at] - row[0] for row in measured) for at in range(1, len(dressed) + 1)]
 
 
-async def _round(call: Callable[[], Awaitable[object]]) -> float:
+async def _round(call: Callable[[], Awaitable[object]], calls: int) -> float:
     began = time.process_time()
-    for _ in range(CALLS):
+    for _ in range(calls):
         await call()
-    return (time.process_time() - began) / CALLS * 1e6
+    return (time.process_time() - began) / calls * 1e6

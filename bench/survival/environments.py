@@ -60,12 +60,16 @@ def yaoki(pairs: dict[str, Pair]) -> Iterator[str]:
 @contextmanager
 def portkey(_pairs: dict[str, Pair]) -> Iterator[str]:
     """Portkey's gateway, which gets its targets with each request; its base URL."""
-    node, folder = _portkey()
     port = free_port()
-    start = folder / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
-    command = [str(node), "--require", str(folder / "loopback.cjs"), str(start), f"--port={port}", "--headless"]
-    with running(command, port) as url:
+    with running(portkey_start(port), port) as url:
         yield url
+
+
+def portkey_start(port: int) -> list[str]:
+    """The command that starts Portkey's gateway."""
+    node, folder = _portkey()
+    start = folder / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
+    return [str(node), "--require", str(folder / "loopback.cjs"), str(start), f"--port={port}", "--headless"]
 
 
 def portkey_headers(pair: Pair) -> dict[str, str]:

@@ -31,7 +31,7 @@ def running(command: Sequence[str | Path], port: int) -> Iterator[str]:
     sink = None if os.environ.get("SURVIVAL_DEBUG") else subprocess.DEVNULL
     with subprocess.Popen(command, cwd=ROOT, stdout=sink, stderr=sink) as process:
         try:
-            _until_open(port, process)
+            until_open(port, process)
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             process.terminate()
@@ -41,7 +41,12 @@ def running(command: Sequence[str | Path], port: int) -> Iterator[str]:
                 process.kill()
 
 
-def _until_open(port: int, process: subprocess.Popen[bytes]) -> None:
+def until_open(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process to take connections.
+
+    Raises:
+        RuntimeError: It ended before it was up, or did not come up within three minutes.
+    """
     deadline = SYSTEM_CLOCK.monotonic() + _START_S
     while SYSTEM_CLOCK.monotonic() < deadline and process.poll() is None:
         with socket.socket() as probe:

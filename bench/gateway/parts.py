@@ -1,6 +1,6 @@
 """What the base URL is measured with, each in a process of its own: a provider, and the least that a proxy can be.
 
-`python -m bench.gateway_parts provider|raw PORT [PROVIDER_URL]`
+`python -m bench.gateway.parts provider|raw PORT [PROVIDER_URL]`
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from typing import Any
 import aiohttp
 import uvicorn
 
+SERVER: dict[str, Any] = {"http": "httptools", "loop": "asyncio", "lifespan": "off", "log_level": "error"}
+"""uvicorn as Yaoki runs it."""
 CHUNKS = 20
 PAUSE_S = 0.002
 """Seconds between two chunks, so that each arrives alone, as tokens do."""
@@ -119,7 +121,7 @@ def main() -> None:
     if part == "provider":
         asyncio.run(_provide(int(port)))
     else:
-        uvicorn.run(RawProxy(rest[0]), host="127.0.0.1", port=int(port), log_level="error", lifespan="off")
+        uvicorn.run(RawProxy(rest[0]), host="127.0.0.1", port=int(port), **SERVER)
 
 
 if __name__ == "__main__":

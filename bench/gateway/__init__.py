@@ -1,0 +1,1 @@
+"""What the base URL costs beside other gateways; `python -m bench.gateway` measures it."""

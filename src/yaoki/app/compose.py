@@ -69,21 +69,8 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         store = await open_store(settings.store.path)
         closing.push_async_callback(store.aclose)
         notices = Notices()
-        models = {
-            name: _local(name, settings, notices)
-            for name, model in settings.models.items()
-            if model.provider == "local"
-        }
-        for model in models.values():
-            closing.push_async_callback(model.aclose)
-        await _start_models(models, alone=len(models) == len(settings.models))
-        candidates = {name: _candidate(name, settings, models, notices) for name in settings.models}
-        for candidate in candidates.values():
-            closing.push_async_callback(candidate.upstream.aclose)
-        chains = {name: _chain(name, settings, candidates, notices) for name in settings.models}
-        for chain in chains.values():
-            closing.push_async_callback(chain.aclose)
-            chain.warm()
+        models = await _embedded(settings, notices, closing)
+        candidates, chains = _chains(settings, models, notices, closing)
         answers = AnswerCache(settings.cache.policy())
         agents = {name: _agent(name, settings, chains, answers) for name in settings.agents}
 
@@ -114,6 +101,31 @@ async def composed(settings: Settings) -> AsyncGenerator[Application, None]:
         if taken_up:
             _log.info("Going on with what an earlier run left open in %d sessions.", taken_up)
         yield Application(settings, store, models, chains, answers, runner, orchestrator, metrics)
+
+
+async def _embedded(settings: Settings, notices: Notices, closing: AsyncExitStack) -> dict[str, "LocalModel"]:
+    """The models that run in processes of ours, started."""
+    models = {
+        name: _local(name, settings, notices) for name, model in settings.models.items() if model.provider == "local"
+    }
+    for model in models.values():
+        closing.push_async_callback(model.aclose)
+    await _start_models(models, alone=len(models) == len(settings.models))
+    return models
+
+
+def _chains(
+    settings: Settings, models: Mapping[str, "LocalModel"], notices: Notices, closing: AsyncExitStack
+) -> tuple[dict[str, Candidate], dict[str, Chain]]:
+    """A candidate of each model, and the chain that begins with it."""
+    candidates = {name: _candidate(name, settings, models, notices) for name in settings.models}
+    for candidate in candidates.values():
+        closing.push_async_callback(candidate.upstream.aclose)
+    chains = {name: _chain(name, settings, candidates, notices) for name in settings.models}
+    for chain in chains.values():
+        closing.push_async_callback(chain.aclose)
+        chain.warm()
+    return candidates, chains
 
 
 def _local(name: str, settings: Settings, notices: Notices) -> "LocalModel":

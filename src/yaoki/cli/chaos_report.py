@@ -16,6 +16,7 @@ from yaoki.cli.chaos_run import SCRIPTED, Outcome, Runs
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
 _EXCERPT_CHARS = 2_000
+_LAST_WORDS_CHARS = 1_000
 _SHORTEST_SECRET = 6
 _COLOURS = {Verdict.WHOLE: "green", Verdict.TOLD: "cyan", Verdict.OTHER: "yellow", Verdict.NOT_FIRED: "dim"}
 
@@ -126,7 +127,7 @@ def _run(outcome: Outcome, clean: Callable[[str], str]) -> dict[str, Any]:
         "other_requests": passage.others,
         "upstream_troubles": passage.troubles[:5],
         "stdout": clean(_excerpt(ran.stdout)),
-        "stderr": clean(_excerpt(ran.stderr)),
+        "stderr": clean(ran.stderr[-_LAST_WORDS_CHARS:]),
     }
 
 

@@ -8,6 +8,7 @@ import httpx2
 
 from yaoki.cli import examine_local
 from yaoki.cli.findings import Finding, failure, note, ok, warning
+from yaoki.llm.sdks import ANTHROPIC_URL, missing_sdk
 from yaoki.llm.upstreams import OPENAI_URL
 from yaoki.settings import ModelSettings, Settings
 
@@ -18,7 +19,6 @@ _OFFER_TIMEOUT_S = 1.0
 
 _PROVIDER_KEYS: Mapping[str, str] = {
     "OPENAI_API_KEY": "",
-    "ANTHROPIC_API_KEY": "https://api.anthropic.com/v1",
     "DEEPSEEK_API_KEY": "https://api.deepseek.com/v1",
     "GEMINI_API_KEY": "https://generativelanguage.googleapis.com/v1beta/openai",
     "GROQ_API_KEY": "https://api.groq.com/openai/v1",
@@ -26,6 +26,7 @@ _PROVIDER_KEYS: Mapping[str, str] = {
     "OPENROUTER_API_KEY": "https://openrouter.ai/api/v1",
 }
 """Where the providers speak OpenAI's protocol, by the variable that usually holds their key."""
+_ANTHROPIC_KEY = "ANTHROPIC_API_KEY"
 
 
 async def models(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
@@ -59,14 +60,31 @@ async def offers(settings: Settings, environ: Mapping[str, str], *, ollama: str 
             where = f', base_url = "{base_url}"' if base_url else ""
             remedy = f'To use it: [models.NAME] provider = "openai", model = "…", api_key_env = "{variable}"{where}'
             found.append(note("offer", f"{variable} is set", remedy))
+    if environ.get(_ANTHROPIC_KEY) and _ANTHROPIC_KEY not in used:
+        remedy = f'To use it: [models.NAME] provider = "anthropic", model = "…", api_key_env = "{_ANTHROPIC_KEY}"'
+        found.append(note("offer", f"{_ANTHROPIC_KEY} is set", remedy))
     return found
 
 
 async def _remote(part: str, model: ModelSettings, environ: Mapping[str, str]) -> Finding:
     """Ask the provider which models it has: it costs nothing and tries address, key and name."""
-    base_url = (model.base_url or OPENAI_URL).rstrip("/")
     key = environ.get(model.api_key_env, "")
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    match model.provider:
+        case "openai":
+            headers = {"Authorization": f"Bearer {key}"} if key else {}
+            return await _listed(part, model, (model.base_url or OPENAI_URL).rstrip("/"), headers)
+        case "anthropic" if missing_sdk("anthropic") is None:
+            headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
+            return await _listed(part, model, (model.base_url or ANTHROPIC_URL).rstrip("/") + "/v1", headers)
+        case provider:
+            missing = missing_sdk(provider)
+            if missing is not None:
+                return failure(part, missing.message, "Install it, or name a model of a provider that speaks OpenAI.")
+            return ok(part, f"the SDK of {provider} is here; whether the key is good shows with the first answer")
+
+
+async def _listed(part: str, model: ModelSettings, base_url: str, headers: dict[str, str]) -> Finding:
+    """Look for a model in what its provider lists."""
     try:
         async with httpx2.AsyncClient(timeout=_TIMEOUT_S, trust_env=False, headers=headers) as http:
             response = await http.get(f"{base_url}/models")
@@ -75,7 +93,7 @@ async def _remote(part: str, model: ModelSettings, environ: Mapping[str, str]) -
             part, f"{base_url} cannot be reached ({type(error).__name__}).", "Start it, or correct base_url."
         )
     if response.status_code in (401, 403):
-        said = f"refuses the key in {model.api_key_env}" if key else "wants a key"
+        said = f"refuses the key in {model.api_key_env}" if model.api_key_env else "wants a key"
         return warning(
             part, f"{base_url} {said} ({response.status_code}).", "Name the variable of a valid key in api_key_env."
         )

@@ -6,7 +6,6 @@ reason for a stream that was cut, and an answer without one is never taken for w
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 import httpx2
@@ -14,24 +13,13 @@ from pydantic_ai.models import Model, infer_model
 from pydantic_ai.providers import Provider, infer_provider_class
 from pydantic_ai.settings import ModelSettings
 
-from yaoki.errors import ConfigurationMissingExtraError, ConfigurationSettingError
+from yaoki.errors import ConfigurationSettingError
 from yaoki.llm.anthropic_watch import WatchedAnthropicTransport
 from yaoki.llm.pydantic_upstream import PydanticUpstream
+from yaoki.llm.sdks import ANTHROPIC_URL, missing_sdk
 from yaoki.llm.watched_model import upstream_of
 from yaoki.llm.wire_connections import CONNECT_S
 
-SDKS = {
-    "anthropic": "anthropic",
-    "google": "google.genai",
-    "groq": "groq",
-    "mistral": "mistralai",
-    "cohere": "cohere",
-    "bedrock": "boto3",
-}
-"""Providers, and the module that each needs."""
-_OURS = ("anthropic",)
-"""Extras that Yaoki has itself; the others are pydantic-ai's."""
-_ANTHROPIC_URL = "https://api.anthropic.com"
 _NO_KEY = "none"
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
 
@@ -70,7 +58,9 @@ def provider_upstream(
         ConfigurationMissingExtraError: Its SDK is not installed.
         ConfigurationSettingError: It cannot be built from these settings.
     """
-    _require(provider)
+    missing = missing_sdk(provider)
+    if missing is not None:
+        raise missing
     if provider == "anthropic":
         return _anthropic(model, base_url, api_key, max_output_tokens)
     known = {name: value for name, value in (("base_url", base_url), ("api_key", api_key)) if value}
@@ -84,19 +74,6 @@ def provider_upstream(
             provider=provider,
         ) from error
     return ProviderUpstream(upstream_of(named).model, partial(_let_go, built), max_output_tokens=max_output_tokens)
-
-
-def _require(provider: str) -> None:
-    module = SDKS[provider]
-    try:
-        found = find_spec(module) is not None
-    except ModuleNotFoundError:
-        found = False  # its parent is not there
-    if not found:
-        package = f"yaoki[{provider}]" if provider in _OURS else f"pydantic-ai-slim[{provider}]"
-        raise ConfigurationMissingExtraError(
-            f"Models of {provider!r} need its SDK: pip install '{package}'", extra=provider, missing=module
-        )
 
 
 async def _let_go(provider: Provider[Any]) -> None:
@@ -119,7 +96,7 @@ def _anthropic(model: str, base_url: str, api_key: str, max_output_tokens: int) 
     )
     client = AsyncAnthropic(
         api_key=api_key or _NO_KEY,
-        base_url=base_url or _ANTHROPIC_URL,
+        base_url=base_url or ANTHROPIC_URL,
         http_client=http,
         max_retries=0,
         timeout=timeout,

@@ -115,6 +115,24 @@ async def test_a_provider_that_does_not_list_its_models_is_trusted(patient: Pati
     assert (await patient.examined())["model a"].status == "ok"
 
 
+async def test_anthropic_is_asked_in_its_own_way(patient: Patient, provider: ScriptedServer) -> None:
+    provider.on("GET /v1/models", says(200, {"data": [{"id": "a"}]}))
+    patient.settings(model("a", provider.address, 'api_key_env = "A_KEY"').replace('"openai"', '"anthropic"'))
+    assert (await patient.examined({"A_KEY": "canary-4711"}))["model a"].status == "ok"
+    headers = provider.requests[0].headers
+    assert headers["x-api-key"] == "canary-4711"
+    assert "authorization" not in headers
+
+
+async def test_a_provider_whose_sdk_is_missing_is_a_failure_that_says_what_to_install(
+    patient: Patient, provider: ScriptedServer
+) -> None:
+    patient.settings(model("a", provider.address, 'api_key_env = "A_KEY"').replace('"openai"', '"groq"'))
+    found = (await patient.examined({"A_KEY": "canary-4711"}))["model a"]
+    assert (found.status, "pydantic-ai-slim[groq]" in found.found) == ("failure", True)
+    assert provider.requests == []
+
+
 async def test_a_key_that_is_not_set_is_a_failure(patient: Patient, provider: ScriptedServer) -> None:
     patient.settings(model("llama2", f"{provider.address}/v1", 'api_key_env = "A_KEY"'))
     found = await patient.examined()

@@ -5,7 +5,8 @@ from typing import get_args
 import pytest
 
 from yaoki.errors import ConfigurationMissingExtraError
-from yaoki.llm.providers import SDKS, provider_upstream
+from yaoki.llm.providers import provider_upstream
+from yaoki.llm.sdks import SDKS
 from yaoki.settings.model_settings import ModelSettings
 
 

@@ -29,7 +29,7 @@ def home(tmp_path: Path) -> Home:
 
 async def assert_nothing_is_left(home: Home) -> None:
     """No process of this user and no file."""
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(20):
         while processes_of(home):
             await asyncio.sleep(0.05)
     assert list((home.folder / "tmp").iterdir()) == []
@@ -96,7 +96,7 @@ async def test_killed_it_takes_its_processes_along(home: Home) -> None:
         await terminal.shows("Act 1", within_s=STARTED_S)
         terminal.kill()
         await terminal.ended()
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(20):
             while processes_of(home):
                 await asyncio.sleep(0.05)
 

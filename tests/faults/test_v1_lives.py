@@ -4,7 +4,6 @@ import asyncio
 import signal
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from tests.faults.harness import Stage
@@ -18,22 +17,21 @@ SLOW = Script(token_s=0.01)
 
 @pytest.mark.parametrize("streamed", [True, False])
 async def test_a_client_that_leaves_ends_the_providers_request(tmp_path: Path, *, streamed: bool) -> None:
-    async with Stage(tmp_path, Script(fault="stall_mid_stream")) as stage:
+    async with Stage(tmp_path, Script(token_s=0.4)) as stage:  # half a minute, if nobody left
         body = {**QUESTION, "model": "m0", "stream": streamed}
-        with pytest.raises(httpx2.ReadTimeout):
-            await stage.http.post("/v1/chat/completions", json=body, timeout=0.3)
-        async with asyncio.timeout(5):
+        asking = asyncio.create_task(stage.http.post("/v1/chat/completions", json=body))
+        async with asyncio.timeout(20):
+            await stage.first.until(lambda provider: bool(provider.asked))
+            asking.cancel()
             await stage.first.until(lambda provider: provider.asked[0].left)
-        [asked] = stage.first.asked
-        assert asked.ended_at is not None
-        assert asked.ended_at - asked.at < 0.55  # before the idle deadline of 0.6 s
+    assert asking.cancelled()
 
 
 @pytest.mark.requirement("P5")
 async def test_a_server_that_stops_finishes_its_answers_first(tmp_path: Path) -> None:
     async with Stage(tmp_path, SLOW) as stage:
         asking = [asyncio.create_task(ask(stage.http, "m0", streamed=streamed)) for streamed in (True, False)]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await stage.first.until(lambda provider: len(provider.asked) == 2)
         stage.server.signal(signal.SIGTERM)
         for answer in await asyncio.gather(*asking):

@@ -27,7 +27,7 @@ from yaoki.store.store import Store, open_store
 from yaoki.turns.local_runner import LocalRunner
 
 OWNER = "local"
-WAIT_S = 10.0
+WAIT_S = 25.0
 Body = dict[str, Any]
 
 

@@ -34,7 +34,7 @@ async def test_the_first_piece_goes_out_at_once_and_the_next_ones_wait() -> None
 
 async def test_what_waited_goes_out_as_one() -> None:
     written = Written()
-    async with asyncio.timeout(5), Bundle(written, 0.001) as bundle:
+    async with asyncio.timeout(20), Bundle(written, 0.001) as bundle:
         await bundle.put(b"a")
         written.came.clear()
         await bundle.put(b"b")
@@ -46,7 +46,7 @@ async def test_what_waited_goes_out_as_one() -> None:
 
 async def test_the_rest_comes_after_a_write_that_is_under_way() -> None:
     written = Written()
-    async with asyncio.timeout(5), Bundle(written, 0.001) as bundle:
+    async with asyncio.timeout(20), Bundle(written, 0.001) as bundle:
         await bundle.put(b"a")
         written.open.clear()
         written.came.clear()
@@ -60,7 +60,7 @@ async def test_the_rest_comes_after_a_write_that_is_under_way() -> None:
 
 async def test_leaving_cancels_a_write_that_nobody_takes() -> None:
     written = Written()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         async with Bundle(written, 0.001) as bundle:
             await bundle.put(b"a")
             written.open.clear()

@@ -24,7 +24,7 @@ from yaoki.testing import FakeClock
 
 SEVEN: list[Any] = [Text("Seven."), Usage(3, 4), Finish("stop")]
 UNKNOWN = f"yk_{'x' * 43}"
-WAIT_S = 10.0
+WAIT_S = 25.0
 
 
 def told(response: httpx2.Response) -> tuple[int, str, str]:

@@ -15,7 +15,7 @@ async def test_headers_that_never_end_are_not_waited_for(serve: Serve, beginning
     async with serve(IMPATIENT) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(beginning)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await closed(reader)
         writer.close()
 
@@ -27,7 +27,7 @@ async def test_the_headers_of_a_later_request_have_a_deadline_too(serve: Serve) 
         writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await reader.readuntil(b'{"status":"ok"}')
         writer.write(b"GET /livez HTT")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await closed(reader)
         writer.close()
 
@@ -44,7 +44,7 @@ async def test_pipelined_requests_are_answered_in_order(serve: Serve) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         one = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
         writer.write(one + one + b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             answer = await reader.read()
         writer.close()
         assert answer.count(b"HTTP/1.1 200") == 2
@@ -56,7 +56,7 @@ async def test_pipelined_requests_are_answered_in_order(serve: Serve) -> None:
 async def test_endless_headers_are_refused(served: Served, size: int, status: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * size + b"\r\n\r\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         answer = await reader.readline()
     writer.close()
     assert answer.split()[1] == status
@@ -69,7 +69,7 @@ async def test_blank_lines_keep_no_connection_open(serve: Serve) -> None:
         writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await reader.readuntil(b'{"status":"ok"}')
         writer.write(b"\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await closed(reader)
         writer.close()
 
@@ -80,7 +80,7 @@ async def test_endless_trailers_are_refused(served: Served, beyond: bytes) -> No
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     head = b"POST /ai/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     writer.write(head + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + beyond)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await closed(reader)
     writer.close()
 
@@ -95,7 +95,7 @@ async def test_what_nobody_may_send_behind_a_request_puts_no_refusal_into_its_an
     writer.write(b"GET /ai/sessions/%s/events HTTP/1.1\r\nHost: localhost\r\n\r\n" % session.encode())
     await reader.readuntil(b"\n\n")
     writer.write(behind)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert b"HTTP/1.1" not in await rest(reader)
     writer.close()
 

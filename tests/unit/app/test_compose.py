@@ -13,7 +13,7 @@ from yaoki.store.events import DomainEvent, TextDelta, TurnEnded
 
 Start = Callable[[str], AbstractAsyncContextManager[Application]]
 OWNER = "local"
-WAIT_S = 10.0
+WAIT_S = 25.0
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ async def test_a_closed_stream_is_a_request_that_has_ended() -> None:
     async with wired(Script(token_s=0.01)) as (upstream, provider):
         async with aclosing(upstream.stream(WireRequest(ASKED), None)) as stream:
             await anext(stream)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await provider.until(lambda one: one.requests[0].left)
 
 

@@ -19,7 +19,7 @@ from yaoki.turns.local_runner import LocalRunner
 from yaoki.turns.turn import AgentPolicy, TurnRun
 
 OWNER = "local"
-WAIT_S = 10.0
+WAIT_S = 25.0
 
 
 @dataclass

@@ -15,6 +15,7 @@ from yaoki.api.bundle import Bundle
 from yaoki.api.openai_earlier import EarlierAnswers
 from yaoki.api.openai_errors import error_document
 from yaoki.api.openai_frames import KEEP_ALIVE, Chunks, document, event
+from yaoki.api.openai_refusals import callers_refusal
 from yaoki.api.openai_request import Asked
 from yaoki.api.openai_told import Told
 from yaoki.api.problems import problem_document
@@ -179,6 +180,8 @@ class Exchange:
             self._wire.abort()
 
     async def _break_off(self, error: AIOrchestrationError) -> None:
+        if isinstance(error, ModelAllFailedError):
+            error = callers_refusal(error) or error
         told = event(error_document(problem_document(error, self._scope)))
         await self._write(self._unsent + told)
         self._wire.close()

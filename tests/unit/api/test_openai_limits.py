@@ -1,11 +1,15 @@
 """`/v1` where something is too long, too many or unasked for."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
-from tests.unit.api.openai import chunks, faced
+from tests.unit.api.openai import ASK, chunks, faced
 from tests.unit.llm.fakes import FakeUpstream, says
 from yaoki.errors import ModelContextOverflowError, ModelUnavailableError
 from yaoki.llm.chain import ChainPolicy
@@ -120,6 +124,28 @@ async def test_what_may_not_be_left_out_is_refused_under_openais_own_code(tmp_pa
         answer = await face.ask(headers, messages=TALK[-3:] if how == "one turn" else TALK)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "context_length_exceeded")
     assert len(face.upstreams[0].asked) == 1
+
+
+@pytest.mark.requirement("M22")
+async def test_who_has_waited_too_long_for_a_status_is_told_the_same_inside_the_stream(tmp_path: Path) -> None:
+    waited = asyncio.Event()
+    late = FakeUpstream([waited.wait, ModelContextOverflowError("too long")])
+    async with (
+        faced(tmp_path, late) as face,
+        face.http.stream("POST", "/v1/chat/completions", json={**ASK, "stream": True}) as response,
+    ):
+        lines = response.aiter_lines()
+        async with asyncio.timeout(20):
+            assert (await anext(lines)).startswith(":")
+            waited.set()
+            told = [line async for line in _until_broken(lines) if line.startswith("data: ")]
+    assert '"context_length_exceeded"' in told[-1]
+
+
+async def _until_broken(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    with contextlib.suppress(httpx2.RemoteProtocolError):
+        async for line in lines:
+            yield line
 
 
 @pytest.mark.requirement("M27")

@@ -26,10 +26,11 @@ async def test_text_without_end_is_ended_and_said_to_be(fault: str) -> None:
 
 
 @pytest.mark.requirement("M17", "P-3")
-async def test_blanks_without_end_are_never_shown_and_the_text_goes_on() -> None:
-    async with Bench(Script(fault="blanks", at=HALF), Script()) as bench:
+@pytest.mark.parametrize("fault", ["blanks", "zero_width"])
+async def test_blanks_without_end_are_never_shown_and_the_text_goes_on(fault: str) -> None:
+    async with Bench(Script(fault=fault, at=HALF), Script()) as bench:
         told = await bench.ask()
-        assert bench.first.fired["blanks"] == 1
+        assert bench.first.fired[fault] == 1
         await bench.first.until(lambda it: it.requests[0].left)
     told.assert_whole(ANSWER, failovers=1)
 

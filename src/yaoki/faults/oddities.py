@@ -173,6 +173,15 @@ def each_chunk(**more: object) -> Style:
     return Style(decorate=decorate)
 
 
+def each_choice(**more: object) -> Style:
+    """A style that changes fields of every choice."""
+
+    def decorate(chunk: Json) -> Json:
+        return {**chunk, "choices": [{**choice, **more} for choice in chunk["choices"]]}
+
+    return Style(decorate=decorate)
+
+
 def each_delta(**more: object) -> Style:
     """A style that adds fields to every delta; a field that the delta has already wins."""
 

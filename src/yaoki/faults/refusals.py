@@ -46,6 +46,12 @@ async def document(reply: Reply, body: Any, *, content_type: str = "application/
     await reply.line.answer(200, json.dumps(body).encode(), content_type=content_type)
 
 
+async def bare(reply: Reply, code: int) -> None:
+    """A status without a body."""
+    reply.fire()
+    await reply.line.send(f"HTTP/1.1 {code} Scripted\r\n\r\n".encode())
+
+
 async def plain(reply: Reply, text: str) -> None:
     """A 200 with a sentence."""
     reply.fire()

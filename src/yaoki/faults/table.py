@@ -11,7 +11,7 @@ from functools import partial
 
 from yaoki.errors import ConfigurationSettingError
 from yaoki.faults import calls, cuts, endings, garbage, oddities, refusals, stalls
-from yaoki.faults.oddities import each_chunk, each_delta
+from yaoki.faults.oddities import each_choice, each_chunk, each_delta
 from yaoki.faults.reply import Reply, Style
 
 Play = Callable[[Reply], Awaitable[None]]
@@ -80,6 +80,8 @@ _FAULTS = (
     _whole("html_as_events", "M16", partial(refusals.page, content_type="text/event-stream"), "the page calls itself an event stream"),
     _whole("json_error", "M16", partial(refusals.document, body=_ERROR("Scripted.", type="server_error")), "200 with an error in JSON"),
     _whole("json_detail", "M16", partial(refusals.document, body={"detail": "Not today."}), "200 with JSON that is no completion"),
+    _whole("json_empty_error", "M16", partial(refusals.document, body={"error": {}}), "200 with an error that says nothing"),
+    _whole("no_content", "M16", partial(refusals.bare, code=204), "204"),
     _whole("json_list", "M16", partial(refusals.document, body=[]), "200 with an empty JSON list"),
     _whole("plain_text", "M16", partial(refusals.plain, text="upstream connect error or disconnect before headers"), "200 with a gateway's sentence"),
     _whole("redirect_to_page", "M16", partial(refusals.redirect, location="/login"), "302 to a sign-in page"),
@@ -136,6 +138,7 @@ _FAULTS = (
     Fault("wrong_choice", "M14", partial(garbage.event_then_rest, event={"choices": [7]}), "a choice that is a number"),
     Fault("wrong_delta", "M14", partial(garbage.event_then_rest, event={"choices": [{"index": 0, "delta": "and"}]}), "a delta that is a word"),
     Fault("wrong_content", "M14", partial(garbage.event_then_rest, event={"choices": [{"index": 0, "delta": {"content": {"a": 1}}}]}), "a content that is an object"),
+    Fault("finish_object", "M14", partial(garbage.event_then_rest, event={"choices": [{"index": 0, "delta": {}, "finish_reason": {"type": "stop"}}]}), "a finish reason that is an object"),
     Fault("huge_event", "M14", garbage.huge_event, "an event of two megabytes"),
     Fault("endless_event", "M17", garbage.endless_event, "an event that never ends, as fast as it is taken"),
     Fault("bad_chunk_size", "M14", garbage.bad_chunk_size, "an HTTP chunk whose size is no number"),
@@ -150,6 +153,7 @@ _FAULTS = (
     Fault("endless", "M17", endings.endless, "new words without end"),
     Fault("repeating", "M17", partial(endings.endless, words=" over and over"), "the same words over and over"),
     Fault("blanks", "M17", partial(endings.endless, words="\n  \n"), "blanks over and over"),
+    Fault("zero_width", "M17", partial(endings.endless, words="\u200b"), "characters that take no room, over and over"),
     Fault("endless_reasoning", "M17", partial(endings.endless, words="Hm. ", field="reasoning_content"), "thinking without end"),
     Fault("length", "M18", partial(endings.ended, reason="length"), "finish reason `length` after --at characters"),
     Fault("length_max_tokens", "M18", partial(endings.ended, reason="max_tokens"), "the same, spelt `max_tokens`"),
@@ -192,6 +196,7 @@ _FAULTS = (
     _style("gzip", "compressed, although nobody asked", Style(gzip=True)),
     _style("octet_stream", "content type application/octet-stream", Style(content_type="application/octet-stream")),
     _style("upper_content_type", "content type in capitals", Style(content_type="Text/Event-Stream")),
+    _style("index_as_text", "the choice's index as text", each_choice(index="0")),
     _style("role_in_each", "the role in each delta", each_delta(role="assistant")),
     _style("null_fields", "null fields in each delta", each_delta(content=None, tool_calls=None, function_call=None, refusal=None, reasoning_content=None)),
     _style("null_error", "`error: null` in each chunk", each_chunk(error=None)),

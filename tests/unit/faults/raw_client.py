@@ -99,7 +99,7 @@ def text_and_finish(body: bytes) -> tuple[str, str | None]:
     for data in events(body):
         chunk = {} if data == "[DONE]" else json.loads(data)
         for choice in chunk.get("choices") or []:
-            if choice["index"] == 0:
+            if int(choice["index"]) == 0:
                 text += choice["delta"].get("content") or ""
                 if choice.get("finish_reason"):
                     return text, choice["finish_reason"]

@@ -142,6 +142,14 @@ async def test_keys_are_in_no_report(home: Home) -> None:
     assert all("[key]" in text for text in written)
 
 
+async def test_keys_are_not_in_what_is_said_of_a_program_that_fails(home: Home) -> None:
+    (home.folder / "ask.py").write_text(STREAMED + "sys.exit('401: ' + key['Authorization'])\n")
+    ended = await home.yaoki("chaos", "--", sys.executable, "ask.py")
+    assert ended.code == 2
+    assert "401: Bearer [key]" in ended.err
+    assert KEY not in ended.err
+
+
 async def test_the_page_stands_alone_and_escapes_what_it_is_given(home: Home) -> None:
     rude = STREAMED + "print('<script>alert(1)</script>')\n"
     await report(home, rude, "--faults", "cut_mid_stream", "--out", "here/and there")

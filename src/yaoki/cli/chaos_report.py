@@ -1,8 +1,6 @@
 """What a chaos report says: as JSON, and as a table in the terminal."""
 
-import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -12,12 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from yaoki.cli.chaos_judge import BAD, MEANINGS, Verdict
-from yaoki.cli.chaos_run import SCRIPTED, Outcome, Runs
+from yaoki.cli.chaos_run import SCRIPTED, Outcome, Runs, without
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
 _EXCERPT_CHARS = 2_000
 _LAST_WORDS_CHARS = 1_000
-_SHORTEST_SECRET = 6
 _COLOURS = {Verdict.WHOLE: "green", Verdict.TOLD: "cyan", Verdict.OTHER: "yellow", Verdict.NOT_FIRED: "dim"}
 
 
@@ -81,7 +78,7 @@ class Report:
 def report_of(runs: Runs) -> Report:
     """The report on what was run so far."""
     policy, healthy, measured = runs.policy, runs.healthy, runs.measured
-    clean = _without(runs.secrets)
+    clean = without(runs.secrets)
     outcomes = runs.in_order()
     verdicts = Counter(outcome.judgement.verdict for outcome in outcomes)
     return Report(
@@ -103,21 +100,21 @@ def report_of(runs: Runs) -> Report:
                 "took_s": healthy.took_s if healthy else None,
                 "answers": len(measured.answers) if measured else 0,
                 "chars": sum(map(len, measured.answers)) if measured else 0,
-                "stdout": clean(_excerpt(healthy.stdout)) if healthy else "",
+                "stdout": _excerpt(healthy.stdout) if healthy else "",
             },
-            "runs": [_run(outcome, clean) for outcome in outcomes],
+            "runs": [_run(outcome) for outcome in outcomes],
         }
     )
 
 
-def _run(outcome: Outcome, clean: Callable[[str], str]) -> dict[str, Any]:
+def _run(outcome: Outcome) -> dict[str, Any]:
     ran, judgement, passage = outcome.ran, outcome.judgement, outcome.passage
     return {
         "fault": outcome.fault.name,
         "row": outcome.fault.row,
         "summary": outcome.fault.summary,
         "verdict": judgement.verdict.value,
-        "why": clean(judgement.why),
+        "why": judgement.why,
         "shown_chars": judgement.shown_chars,
         "of_chars": judgement.of_chars,
         "took_s": ran.took_s,
@@ -126,8 +123,8 @@ def _run(outcome: Outcome, clean: Callable[[str], str]) -> dict[str, Any]:
         "asked": passage.asked,
         "other_requests": passage.others,
         "upstream_troubles": passage.troubles[:5],
-        "stdout": clean(_excerpt(ran.stdout)),
-        "stderr": clean(ran.stderr[-_LAST_WORDS_CHARS:]),
+        "stdout": _excerpt(ran.stdout),
+        "stderr": ran.stderr[-_LAST_WORDS_CHARS:],
     }
 
 
@@ -137,15 +134,6 @@ def _excerpt(text: str) -> str:
         return text
     half = _EXCERPT_CHARS // 2
     return f"{text[:half]}\n… {len(text) - 2 * half} characters …\n{text[-half:]}"
-
-
-def _without(secrets: set[str]) -> Callable[[str], str]:
-    """Takes the keys that came with requests out of a text."""
-    long = [re.escape(secret) for secret in secrets if len(secret) >= _SHORTEST_SECRET]
-    if not long:
-        return lambda text: text
-    pattern = re.compile("|".join(long))
-    return lambda text: pattern.sub("[key]", text)
 
 
 def _address(base_url: str) -> str:

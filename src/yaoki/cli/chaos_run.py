@@ -17,6 +17,7 @@ from yaoki.faults.chaos_proxy import ChaosProxy, Passage
 
 SCRIPTED = "scripted"
 """The upstream that needs none: a provider on this machine that always says the same."""
+_SHORTEST_SECRET = 6
 _TOKEN_S = 0.002
 _HEALTHY_TIMES = 10
 """The healthy run may take so many times as long: it waits for the real answers, which the others get from memory."""
@@ -139,12 +140,19 @@ async def _work(
 async def _run(policy: ChaosPolicy, proxy: ChaosProxy, runs: Runs, passage: Passage) -> Ran:
     base_url = policy.client_base_url or proxy.base_url
     key = "none" if policy.upstream == SCRIPTED else None
-    try:
-        return await run(
-            policy.command, base_url, surroundings(os.environ, base_url, key=key), timeout_s=policy.timeout_s
-        )
-    finally:
-        runs.secrets |= passage.secrets
+    ran = await run(policy.command, base_url, surroundings(os.environ, base_url, key=key), timeout_s=policy.timeout_s)
+    runs.secrets |= passage.secrets
+    clean = without(runs.secrets)
+    return replace(ran, stdout=clean(ran.stdout), stderr=clean(ran.stderr))
+
+
+def without(secrets: set[str]) -> Callable[[str], str]:
+    """Takes the keys that came with requests out of a text; what is shorter than a key is left."""
+    long = [re.escape(secret) for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+    if not long:
+        return lambda text: text
+    pattern = re.compile("|".join(long))
+    return lambda text: pattern.sub("[key]", text)
 
 
 def _script(policy: ChaosPolicy, fault: Fault | None) -> Script:

@@ -8,7 +8,7 @@ from html import escape
 from bench.gateway.loads import STREAM, WHOLE, Load
 from bench.gateway.report import Results
 
-_LEFT, _WIDTH, _RIGHT, _STEP, _MARGIN = 150, 440, 150, 26, 20
+_LEFT, _WIDTH, _RIGHT, _STEP, _MARGIN = 130, 430, 210, 26, 20
 _COLOURS = {1: "#0072b2", 16: "#d55e00", 64: "#999999"}
 _STYLE = """\
 text { font: 13px system-ui, sans-serif; fill: #1b1b1b }
@@ -109,7 +109,7 @@ def _mark(clients: int, x: float, y: float) -> str:
 
 def _legend(y: int) -> Iterator[str]:
     for at, clients in enumerate(_COLOURS):
-        x = _LEFT + 6 + 150 * at
+        x = _LEFT + 6 + 175 * at
         yield _mark(clients, x, y - 4)
         yield f'<text x="{x + 14}" y="{y}">{clients} client{"s" if clients > 1 else ""} at a time</text>'
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from bench.gateway.loads import LOADS, STREAM, WHOLE, Cost
 
+_NONE_MS = 0.05
+"""Less than this is not told apart from nothing."""
 RAW, OURS, LITELLM, DIRECT = "raw proxy", "Yaoki", "LiteLLM proxy", "the provider itself"
 
 
@@ -87,14 +89,10 @@ def _targets(results: Results) -> Iterator[str]:
         if ours and theirs:
             name = f"processor time, {load.name}, beside the {peer}"
             yield _target(name, ours.cpu_us / theirs.cpu_us, limit)
-    for load in (WHOLE, STREAM):
-        first = load is STREAM
-        ours_ms, raw_ms = (results.added_ms(load.name, 1, name, first=first) for name in (OURS, RAW))
-        if ours_ms and raw_ms:
-            what = "first word" if first else "answer"
-            yield _target(
-                f"added wait for the {what}, {load.name}, one client, beside the {RAW}", ours_ms / raw_ms, 3.0
-            )
+    ours_ms, raw_ms = (results.added_ms(WHOLE.name, 1, name) for name in (OURS, RAW))
+    if ours_ms is not None and raw_ms is not None:
+        name = f"added wait, {WHOLE.name}, one client, beside the {RAW}"
+        yield _target(name, ours_ms / max(raw_ms, _NONE_MS), 3.0)
     mine, peers = results.holds(OURS), results.holds(LITELLM)
     if mine and peers:
         yield _target("memory after the start, beside the LiteLLM proxy", mine.idle_mb / peers.idle_mb, 0.4)
@@ -103,7 +101,7 @@ def _targets(results: Results) -> Iterator[str]:
 
 
 def _target(name: str, reached: float, limit: float) -> str:
-    told = _ratio(reached) if reached <= limit else f"**{_ratio(reached)}**"
+    told = _ratio(max(reached, 0.0)) if reached <= limit else f"**{_ratio(reached)}**"
     return f"| {name} | {told} | {_ratio(limit)} |"
 
 

@@ -251,3 +251,19 @@ async def test_reasoning_is_asked_for_and_passed_on_beside_the_answer() -> None:
     assert "".join(item.text for item in told.of(Reasoning)) == "Hm. Seven?"
     assert provider.asked[0]["thinking"]["type"] in ("enabled", "adaptive")
     assert provider.asked[1].get("thinking", {"type": "disabled"})["type"] == "disabled"
+
+
+@pytest.mark.requirement("M27")
+async def test_calls_that_nobody_offered_are_another_models_business() -> None:
+    calls = [("charge", {"amount": 1})]
+    async with (
+        AnthropicProvider(Says(text="I pay. ", calls=calls, stop_reason="tool_use")) as anthropic,
+        ScriptedProvider(Script(fault="tool_call", tool="charge")) as openai,
+        AnthropicProvider(Says(text=f"I pay. {ANSWER}")) as last,
+    ):
+        for first in (anthropic, openai):
+            async with chained(first, last) as chain:
+                told = await hear(chain)
+            assert told.text == f"I pay. {ANSWER}"
+            assert not told.of(ToolCall)
+            assert told.items[-1] == Finish("stop")

@@ -5,20 +5,17 @@ White space counts for nothing, so that a terminal's line breaks do not either; 
 strings are read. Only text is judged.
 """
 
-import json
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, cast
 
 from yaoki.cli.chaos_command import Ran
+from yaoki.cli.chaos_text import beginning_in, counted, grams_of, longest, plain, strings_of_json
 from yaoki.errors import ConfigurationSettingError
 from yaoki.faults.chaos_proxy import Passage
 
-_COLOUR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _AGAIN_AND_AGAIN = re.compile(r"(.{4,60}?)\1{5,}")
 _SLACK_CHARS = 16
 """What a run may print more than the healthy one beside the answer, such as a longer time taken."""
@@ -92,8 +89,8 @@ class Measure:
         return sum(sum(self._parts(answer, output)) for answer in self.answers)
 
     def _parts(self, answer: str, output: str) -> Iterator[int]:
-        begin = _begun(answer, output)
-        end = _longest(lambda size: answer[len(answer) - size :] in output, len(answer) - begin)
+        begin = beginning_in(answer, output)
+        end = longest(lambda size: answer[len(answer) - size :] in output, len(answer) - begin)
         fewest = min(_FEWEST_CHARS, len(answer) // 2) if len(output) > begin + end else 1
         return (part for part in (begin, end) if part >= fewest)
 
@@ -168,64 +165,14 @@ def _not_whole(measured: Measure, output: str, passage: Passage) -> tuple[Verdic
     shown, of = measured.shown(output), sum(map(len, measured.answers))
     surplus = len(output) - shown - measured.beside
     if surplus > _SLACK_CHARS:
-        given = max((_begun(plain(text), output) for text in passage.hurt_as_given), default=0)
+        given = max((beginning_in(plain(text), output) for text in passage.hurt_as_given), default=0)
         if given <= shown + _SLACK_CHARS:
             return Verdict.OTHER, f"{surplus} characters that the upstream never said"
-        return (
-            Verdict.CUT if shown else Verdict.LOST
-        ), f"exit code 0, with words of the fault's own ({surplus} characters)"
+        verdict = Verdict.CUT if shown else Verdict.LOST
+        return verdict, f"exit code 0, with words of the fault's own ({surplus} characters)"
     if shown:
         return Verdict.CUT, f"exit code 0 with {shown} of {of} characters"
     return Verdict.LOST, "exit code 0, and nothing of the answer"
-
-
-# --------------------------------------------------------------------------------------------------------------- text
-
-
-def plain(text: str) -> str:
-    """`text` as it is compared: without colours and white space, its characters in one spelling."""
-    return "".join(unicodedata.normalize("NFC", _COLOUR.sub("", text)).split())
-
-
-def strings_of_json(text: str) -> str:
-    """The same of all strings in its JSON lines, or in the JSON that it is as a whole."""
-    try:
-        return plain("".join(_strings(json.loads(text))))
-    except ValueError:
-        return plain("".join("".join(_strings_of_line(line)) for line in text.splitlines()))
-
-
-def _strings_of_line(line: str) -> Iterator[str]:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return iter((line,))
-    return _strings(value)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for one in cast("dict[str, Any]", value).values():
-            yield from _strings(one)
-    elif isinstance(value, list):
-        for one in cast("list[Any]", value):
-            yield from _strings(one)
-
-
-def _begun(text: str, output: str) -> int:
-    """How much of the text's beginning is in the output."""
-    return _longest(lambda size: text[:size] in output, len(text))
-
-
-def _longest(there: Callable[[int], bool], most: int) -> int:
-    """The largest size, up to `most`, for which `there` holds, as it then does for every smaller one."""
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if there(middle) else (low, middle - 1)
-    return low
 
 
 def _repeated(measured: Measure, output: str, texts: Sequence[str]) -> str:
@@ -233,11 +180,11 @@ def _repeated(measured: Measure, output: str, texts: Sequence[str]) -> str:
     known = dict.fromkeys(texts)
     for text in known:
         size = min(_GRAM_CHARS, max(_FEWEST_CHARS, len(text) // 4))
-        grams = set(_grams(text, size))
+        grams = set(grams_of(text, size))
         allowed: Counter[str] = Counter()
         for source in (measured.output, *known):
-            allowed |= _counted(source, size, grams)  # the larger of both counts
-        for gram, count in _counted(output, size, grams).items():
+            allowed |= counted(source, size, grams)  # the larger of both counts
+        for gram, count in counted(output, size, grams).items():
             if count > allowed[gram]:
                 return gram
     again = _AGAIN_AND_AGAIN.search(output)
@@ -249,19 +196,11 @@ def _begun_twice(output: str, hurt: Sequence[str], whole: Sequence[str]) -> str:
     for text in hurt:
         if text in output:
             continue
-        begun = _begun(text, output)
-        alike = max(_longest(lambda size, text=text, one=one: one.startswith(text[:size]), len(text)) for one in whole)
+        begun = beginning_in(text, output)
+        alike = max(longest(lambda size, text=text, one=one: one.startswith(text[:size]), len(text)) for one in whole)
         if begun >= _BEGUN_CHARS and begun > alike:
             return text[:begun][:60]
     return ""
-
-
-def _grams(text: str, size: int) -> Iterator[str]:
-    return (text[start : start + size] for start in range(len(text) - size + 1))
-
-
-def _counted(text: str, size: int, wanted: set[str]) -> Counter[str]:
-    return Counter(gram for gram in _grams(text, size) if gram in wanted)
 
 
 def _both(ran: Ran) -> str:

@@ -53,7 +53,7 @@ class Recording:
     def text(self) -> str:
         """The text of the first choice."""
         if self.document is not None:
-            content = _first(self.document).get("message", {}).get("content")
+            content = _dict(_first(self.document).get("message")).get("content")
             return content if isinstance(content, str) else ""
         return "".join(map(text_of_chunk, self.events))
 
@@ -124,14 +124,18 @@ def _changed(chunk: Json, more: Json) -> Json:
 
 def _first(body: Json) -> Json:
     """The choice with index 0."""
-    choices = cast("list[Any]", body.get("choices") or [])
-    mine = [cast("Json", one) for one in choices if isinstance(one, dict) and one.get("index", 0) == 0]  # pyright: ignore[reportUnknownMemberType] - what is unknown is what a foreign server may send
-    return mine[0] if mine else {}
+    choices = body.get("choices")
+    known = map(_dict, cast("list[Any]", choices)) if isinstance(choices, list) else ()
+    return next((choice for choice in known if choice and choice.get("index", 0) == 0), Json())
 
 
 def _delta(chunk: Json) -> Json:
-    delta = _first(chunk).get("delta")
-    return cast("Json", delta) if isinstance(delta, dict) else {}
+    return _dict(_first(chunk).get("delta"))
+
+
+def _dict(value: Any) -> Json:
+    """What should be an object; an empty one if a foreign server sent something else."""
+    return cast("Json", value) if isinstance(value, dict) else {}
 
 
 def _object(text: str | bytes) -> Json | None:

@@ -177,6 +177,13 @@ async def test_an_upstream_in_trouble_is_passed_on_and_no_fault_claimed(broken: 
     assert (passage.fired, passage.answers, passage.hurt) == (0, [], [])
 
 
+@pytest.mark.parametrize("choices", [None, 7, "none", [7], [None], [{}], [{"index": 0, "delta": 3, "message": None}]])
+def test_an_upstream_that_speaks_nonsense_is_no_whole_answer(choices: object) -> None:
+    body = json.dumps({"choices": choices}).encode()
+    for recording in (Recording(200, "", body), Recording(200, "", b"data: " + body + b"\n\n")):
+        assert (recording.text, recording.finish, recording.trouble) == ("", "", "no finish reason")
+
+
 async def test_a_probe_for_prefill_does_not_use_up_the_fault() -> None:
     probe = [{"role": "user", "content": "?"}, {"role": "assistant", "content": PROBE}]
     async with ChaosProxy(Canned()) as proxy:

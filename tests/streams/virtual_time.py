@@ -24,6 +24,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._now_s
 
+    def stall(self, seconds: float) -> None:
+        """Nothing has run for a while, as under SIGSTOP."""
+        self._now_s += seconds
+
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
         """A thread would stand outside of this time, so its work is done at once."""
         done = self.create_future()

@@ -6,7 +6,7 @@ from tests.unit.api.conftest import Serve
 from tests.unit.api.served import Served
 from yaoki.api import ApiPolicy
 
-IMPATIENT = ApiPolicy(request_timeout_s=0.2)
+IMPATIENT = ApiPolicy(request_timeout_s=0.5)
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])

@@ -16,7 +16,7 @@ from yaoki.errors import (
 
 EVENTS = "GET /ai/sessions/s/events"
 MESSAGES = "POST /ai/sessions/s/messages"
-HEARTBEAT_S = 0.08
+HEARTBEAT_S = 0.4
 ACCEPTED = {"turn_id": "t", "event_id": "L:1.0"}
 
 

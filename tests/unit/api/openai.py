@@ -68,12 +68,15 @@ async def faced(
     policy: ApiPolicy | None = None,
     ends: ChainPolicy | None = None,
     keys_required: bool = False,
+    **expected: Any,
 ) -> AsyncIterator[Face]:
-    """Serve chains called `one` and `two` over these fakes."""
+    """Serve chains called `one` and `two` over these fakes; `expected` is what their policies say."""
     policy = policy or ApiPolicy(heartbeat_s=0.1)
     async with Served.at(path / "yaoki.db", policy) as served:
         keys = ApiKeys(served.store.api_keys, required=keys_required)
-        front: Any = _Front(served, {name: chain_of(*upstreams, ends=ends) for name in ("one", "two")}, keys)
+        front: Any = _Front(
+            served, {name: chain_of(*upstreams, ends=ends, **expected) for name in ("one", "two")}, keys
+        )
         async with (
             serving(front, policy) as port,
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,

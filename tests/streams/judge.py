@@ -72,10 +72,10 @@ def _outcome(seen: Seen) -> str:
 def _whole(world: World, seen: Seen) -> list[str]:
     wrong: list[str] = []
     bare = any("bare" in (model.prefill, model.instruction) for model in world.scenario.models)
-    pages = {" ".join(page.split()) for page in world.pages} if bare else set(world.pages)
-    if (
-        " ".join(seen.text.split()) if bare else seen.text
-    ) not in pages:  # whoever says no blanks cannot be judged by them
+    seen_text, pages = seen.text, set(world.pages)
+    if bare:  # who leaves blanks out cannot be judged by them
+        seen_text, pages = "".join(seen_text.split()), {"".join(page.split()) for page in pages}
+    if seen_text not in pages:
         longest = max(world.pages, key=lambda page: len(_common(page, seen.text)))
         same = len(_common(longest, seen.text))
         kind = "lost" if len(seen.text) < len(longest) else "repeated or mixed"

@@ -54,6 +54,7 @@ _ATTACHED = tuple(".,;:!?)]}%…’”»、。，！？；：）」』")
 _QUOTES = "\"'`«“„…. \t\r\n>*"
 _UNQUOTES = "\"'`”»…"
 """Signs that a model may put before and after the last words that it repeats."""
+_SIGNS = ":\n"
 _DOTS = ("…", "...")
 _BETWEEN = f"{_QUOTES}{_UNQUOTES},:-—"
 """Signs that it may put between them when it repeats them twice."""
@@ -220,7 +221,7 @@ class Seam:
             return False
         if self._goes_on(text):
             return is_telling(self._flat) or self._disagrees(text)
-        return self._is_various or len(self._shown) >= TELLING_CHARS or self._disagrees(text)
+        return self._is_various or len(self._shown) >= TELLING_CHARS or not self._agrees(text)
 
     def _is_surely_again(self, text: str) -> bool:
         """Whether this, which begins as all that was shown did, cannot be the same words once more."""
@@ -247,20 +248,21 @@ class Seam:
     def _after_all(self, start: str) -> str:
         """What follows the whole text."""
         rest = start[ends(start)[len(self._flat) - 1] :]
-        again = _unset(rest, self._flat)
-        if again != rest and flat(again).startswith(self._flat):
-            raise SeamRefusedError("the continuation says the whole text over and over")
+        self._refuse_signs(rest)
         return rest
 
     def _after_the_last_words(self, start: str, end: int) -> str:
         """What follows the last words, which a prefill has no reason to repeat."""
         rest = start[end:]
-        again = _unset(rest, start)
         if self._agrees(start) or self._overlap(start[: end - 1]):
             raise SeamRefusedError("the continuation may be the last words again, or more of the same")
-        if again != rest and again.startswith(start[:end]):
-            raise SeamRefusedError("the continuation says the last words over and over")
+        self._refuse_signs(rest)
         return self._with_gap(rest)
+
+    def _refuse_signs(self, rest: str) -> None:
+        """Whoever repeats what was shown, and sets a sign after it that had not come, may say it once more."""
+        if rest and rest[0] in _SIGNS and not self._agrees(rest):
+            raise SeamRefusedError("the continuation announces itself with the last words")
 
     def _after_the_quote(self, start: str, end: int) -> str:
         """What follows the last words; they may have been announced, set in quotation marks, and said once more."""
@@ -278,7 +280,7 @@ class Seam:
     def _after_anchors(self, rest: str) -> tuple[str, int]:
         """What follows the last words where they are said again, set apart by signs; and how often that is."""
         anchor, times = anchor_of(self._shown), 0
-        while not self._agrees(rest):
+        while not self._agrees(rest) and not is_refrain(flat(anchor)):
             again = _unset(rest, anchor)
             if again == rest or not again.startswith(anchor):
                 break
@@ -322,7 +324,7 @@ class Seam:
 
     def _refuse_quotes(self, text: str) -> None:
         bare = text.lstrip(_QUOTES)
-        if bare != text and not text[0].isspace() and self._overlap(bare):
+        if bare != text and not text[0].isspace() and (self._overlap(bare) or flat(bare).startswith(self._flat)):
             raise SeamRefusedError("the continuation quotes the last words")
 
     def _join(self, text: str, start: str) -> str:
@@ -334,7 +336,7 @@ class Seam:
             raise SeamRefusedError("the continuation begins the answer again, and says it in another way")
         if (self._gap or self._instructed) and self._disagrees(start) and start[0] not in _ATTACHED:
             raise SeamRefusedError("the continuation says another word than the one that had come")
-        if start.startswith("```") and not self._lost.lstrip().startswith("`"):
+        if start.startswith(("```", "---")) and not self._lost.lstrip().startswith(start[0]):
             raise SeamRefusedError("the continuation stands in a block of code of its own")
         self._refuse_quotes(start)
         if self._gap and start.split(None, 1)[0] == self._shown.split()[-1]:

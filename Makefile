@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 help:
 	@echo "make run       install what is missing, then serve on http://127.0.0.1:8400"
-	@echo "make test      what every change must pass, in a minute or two"
+	@echo "make test      what every change must pass, in a few minutes"
 	@echo "make test-all  also the slow ones: killed processes, real models, a browser"
 	@echo "make check     format, lint, types, architecture, dead code"
 	@echo "make bench     figures, each beside a reference from the same run"

@@ -212,6 +212,8 @@ async def test_where_no_fault_fires_nothing_is_shown(home: Home) -> None:
     second = f"import pathlib\nif pathlib.Path('seen').exists(): print({ANSWER!r})\nelse:\n    exec({WHOLE!r})\n"
     code, facts = await report(home, second + "pathlib.Path('seen').touch()\n", "--faults", "html,length")
     assert (code, facts["verdicts"]["not fired"]) == (2, 2)
+    page = (home.folder / "chaos-report" / "chaos.html").read_text()
+    assert "none of 0 faults ended badly, 2 did not fire" in page
 
 
 async def test_stopped_by_the_person_it_ends_the_program_and_reports_what_it_has(home: Home) -> None:

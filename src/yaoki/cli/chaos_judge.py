@@ -137,7 +137,7 @@ def judge(measured: Measure, ran: Ran, passage: Passage, told: re.Pattern[str] |
 def _without_success(ran: Ran, passage: Passage, told: re.Pattern[str] | None) -> tuple[Verdict, str] | None:
     """The verdict on a run that does not claim to have succeeded, or that was never hit."""
     if not passage.fired:
-        return Verdict.NOT_FIRED, "the command did not ask, or not for what this fault can hit"
+        return Verdict.NOT_FIRED, "it was asked and not hit" if passage.asked else "the proxy was not asked"
     if ran.exit_code is None:
         return Verdict.HUNG, f"killed after {ran.took_s:g} s"
     if ran.exit_code != 0:

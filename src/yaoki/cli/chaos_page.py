@@ -49,10 +49,9 @@ _HOW = (
 def page(report: Report) -> str:
     """The page."""
     facts = report.facts
-    wrong = f"{report.lies} of {report.fired} faults ended badly" if report.lies else "no lie"
     parts = (
-        _HEAD.format(title=f"Chaos report: {wrong}", style=_STYLE),
-        f"<h1>Chaos report: {wrong}</h1>\n",
+        _HEAD.format(title=f"Chaos report: {report.headline()}", style=_STYLE),
+        f"<h1>Chaos report: {report.headline()}</h1>\n",
         f'<p class="soft">{escape(" ".join(report.sentences()))}</p>\n',
         _bar(report.counts),
         _legend(report.counts, facts["meanings"]),

@@ -43,6 +43,12 @@ class Report:
         """Faults that reached the command."""
         return len(self.facts["runs"]) - self.counts[Verdict.NOT_FIRED]
 
+    def headline(self) -> str:
+        """The report in a few words."""
+        unknown = {"not judged": self.counts[Verdict.OTHER], "did not fire": self.counts[Verdict.NOT_FIRED]}
+        rest = "".join(f", {count} {what}" for what, count in unknown.items() if count)
+        return f"{self.lies or 'none'} of {self.fired} faults ended badly{rest}"
+
     def table(self) -> Table:
         """The runs for a person."""
         table = Table(title_justify="left", show_lines=False)

@@ -28,7 +28,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Nothing has run for a while, as under SIGSTOP."""
         self._now_s += seconds
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(self, _executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
         """A thread would stand outside of this time, so its work is done at once."""
         done = self.create_future()
         done.set_result(func(*args))

@@ -95,6 +95,7 @@ class Reader:
         self.first_token_s: float | None = None
         self._pace_from: tuple[float, int] | None = None
         self._excused = False
+        self._overdue: ModelTimeoutError | None = None
         self._look_in(min(self._limit_s, total_s))
         self._task = self._loop.create_task(self._pump(deltas))
         self._task.add_done_callback(self._wake)
@@ -134,6 +135,8 @@ class Reader:
             ModelTimeoutError: No sign of life in time; `facts["fault"]` is first_token, idle or total.
             ModelInferenceError: Whatever the upstream raised.
         """
+        if self._overdue is not None:
+            raise self._overdue
         queue = self._queue
         while not queue:
             if self._task.done():
@@ -160,6 +163,8 @@ class Reader:
                 if self.first_token_s is None:
                     self.first_token_s = self._life - self._started
                     self._limit_s, self._phase = self._idle_s, "idle"
+                    self._timer.cancel()  # it waits for the first token's deadline, which may be far away
+                    self._look_in(min(self._idle_s, max(0.0, self._end - self._life)))
                 if self._pace_from is None and type(delta) is Text:
                     self._pace_from = self._life, self._guard.chars
                 self._guard.take(delta)
@@ -188,13 +193,16 @@ class Reader:
             self._look_in(_GRACE_S)
             return
         self._excused = away
-        if self._waiter is None or (now < due and not self._drips(now)):
+        if self._waiter is None and now >= self._end and not self._task.done():
+            self._overdue = self._missed("total", now)  # a loop too busy to wait hears of it with the next delta
+        elif self._waiter is None or (now < due and not self._drips(now)):
             self._look_in(max(due - now, _GRACE_S))
         elif not self._waiter.done():
             phase = "total" if now >= self._end else self._phase if now >= due else "drip"
-            self._waiter.set_exception(
-                ModelTimeoutError(f"The model's deadline passed: {phase}, {now - self._started:.1f} s.", fault=phase)
-            )
+            self._waiter.set_exception(self._missed(phase, now))
+
+    def _missed(self, phase: str, now: float) -> ModelTimeoutError:
+        return ModelTimeoutError(f"The model's deadline passed: {phase}, {now - self._started:.1f} s.", fault=phase)
 
     def _drips(self, now: float) -> bool:
         """Whether so little came for so long that nobody would wait for the rest."""

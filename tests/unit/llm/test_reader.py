@@ -71,6 +71,21 @@ def test_a_freeze_saves_no_silent_model() -> None:
     assert passed.value.facts["fault"] == "idle"
 
 
+@pytest.mark.requirement("M17")
+def test_whoever_is_too_busy_to_wait_hears_of_the_deadline_all_the_same() -> None:
+    async def busy() -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        async with reader(*[part for _ in range(1_000) for part in (Reasoning("Hm. "), 0.01)], total_s=0.5) as one:
+            async for _ in one:
+                await asyncio.sleep(0.02)
+                assert loop.time() - began < 1.0
+
+    with pytest.raises(ModelTimeoutError) as passed:
+        in_virtual_time(busy())
+    assert passed.value.facts["fault"] == "total"
+
+
 @pytest.mark.requirement("M10")
 def test_no_more_life_is_an_idle_timeout() -> None:
     with pytest.raises(ModelTimeoutError) as passed:
@@ -141,3 +156,19 @@ def test_the_first_sign_of_life_is_timed() -> None:
         return one.first_token_s
 
     assert in_virtual_time(timed()) == pytest.approx(0.02)
+
+
+@pytest.mark.requirement("M10")
+def test_silence_soon_after_the_first_token_is_not_borne_until_that_tokens_deadline() -> None:
+    policy = CandidatePolicy(first_token_timeout_s=30.0, idle_timeout_s=2.0)
+
+    async def stalls() -> float:
+        began = asyncio.get_running_loop().time()
+        async with reader(1.0, Text("a"), None, policy=policy, total_s=60.0) as one:
+            assert await anext(one) == Text("a")
+            with pytest.raises(ModelTimeoutError) as passed:
+                await anext(one)
+        assert passed.value.facts["fault"] == "idle"
+        return asyncio.get_running_loop().time() - began
+
+    assert in_virtual_time(stalls()) == pytest.approx(3.0, abs=0.1)

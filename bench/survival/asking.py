@@ -48,6 +48,7 @@ class Cell:
         model: What is asked for.
         fallback_url: Of the healthy provider behind it.
         headers: What a gateway wants besides.
+        gateway: There is one, so retries are its business.
         tool: A tool is on offer, and is meant to be called.
         bound_s: Seconds after which it hangs.
         alone: Nothing else is asked meanwhile, since its fault takes all of a core.
@@ -58,6 +59,7 @@ class Cell:
     model: str
     fallback_url: str
     headers: dict[str, str]
+    gateway: bool
     tool: bool
     bound_s: float
     alone: bool

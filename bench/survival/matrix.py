@@ -40,6 +40,11 @@ class Result:
     heard: Heard | None
     asked: tuple[int, int]
 
+    @property
+    def hung(self) -> bool:
+        """Whether it had not ended when the bound passed."""
+        return self.heard is not None and self.heard.hung
+
 
 async def run(subject: Subject, cases: Sequence[Case]) -> list[Result]:
     """Every case of a subject, in the cases' order."""
@@ -49,6 +54,15 @@ async def run(subject: Subject, cases: Sequence[Case]) -> list[Result]:
         results += await _run_lot(subject, python, cases[start : start + subject.lot])
         _say(f"\r{subject.name:22} {len(results):4} of {len(cases)}")
     _say("\n")
+    return await again_if_hung(subject, python, results)
+
+
+async def again_if_hung(subject: Subject, python: Path, results: list[Result]) -> list[Result]:
+    """A hang is believed if it happens twice: the machine may have been busy. Returns all results."""
+    hung = [at for at, result in enumerate(results) if result.hung]
+    if hung:
+        for at, result in zip(hung, await _run_lot(subject, python, [results[at].case for at in hung]), strict=True):
+            results[at] = result
     return results
 
 

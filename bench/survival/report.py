@@ -12,7 +12,7 @@ from typing import Any
 from bench.survival import plot
 from bench.survival.asking import DEADLINE_S, MAX_TOKENS, TIMEOUT_S
 from bench.survival.matrix import Result
-from bench.survival.stage import BOUND_S, group_of
+from bench.survival.stage import BOUND_S, GROUPS, group_of
 from bench.survival.subjects import SUBJECTS
 from bench.survival.verdict import VERDICTS
 from yaoki.faults.script import Behaviour
@@ -83,8 +83,9 @@ def _counts(found: Sequence[Result], kind: Behaviour) -> Counter[str]:
 def _matrix(results: Results) -> Iterator[str]:
     """A row for each fault; where the kind of fallback makes a difference, a mark for each kind."""
     marks = {name: _marks(found) for name, found in results.items()}
-    faults = {result.case.fault.name: result.case.fault for found in results.values() for result in found}
-    for group, members in groupby(faults.values(), group_of):
+    found_faults = {result.case.fault.name: result.case.fault for found in results.values() for result in found}
+    faults = sorted(found_faults.values(), key=lambda fault: GROUPS.index(group_of(fault)))
+    for group, members in groupby(faults, group_of):
         yield f"\n### {group[0].upper()}{group[1:]}\n"
         head = ["behaviour", "what it does", *(SUBJECTS[name].column for name in results)]
         rows = ([f"`{one.name}`", one.summary, *(marks[name][one.name] for name in results)] for one in members)
@@ -113,7 +114,7 @@ def _json(facts: dict[str, str], results: Results) -> str:
 
 def _cell(name: str, result: Result) -> dict[str, Any]:
     heard = result.heard
-    return {
+    cell = {
         "subject": name,
         "fault": result.case.fault.name,
         "fallback": result.case.fallback,
@@ -124,6 +125,7 @@ def _cell(name: str, result: Result) -> dict[str, Any]:
         "finish": heard and heard.finish,
         "raised": heard and heard.raised,
     }
+    return {name: value for name, value in cell.items() if value is not None}
 
 
 def _bars(results: Results) -> dict[str, list[plot.Bar]]:

@@ -37,6 +37,8 @@ _GROUPS = {
     "inside a tool call": ("M27",),
     "odd and healthy": ("M28",),
 }
+GROUPS = tuple(_GROUPS)
+"""The parts of the table, in its order."""
 _GROUP_OF = {row: group for group, rows in _GROUPS.items() for row in rows}
 _QUICK = 12
 

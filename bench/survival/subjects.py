@@ -67,6 +67,7 @@ class Subject:
             model=pair.case.id if self.gateway is environments.yaoki else "first",
             fallback_url=pair.healthy.base_url,
             headers=self.headers(pair),
+            gateway=bool(gateway),
             tool=pair.case.tool,
             bound_s=pair.case.bound_s,
             alone=pair.case.alone,

@@ -41,7 +41,7 @@ async def _streamed(cell: Cell, heard: Heard, timeout_s: float) -> None:
 
 def _client(cell: Cell, timeout_s: float) -> AsyncOpenAI:
     client = openai_client(cell.base_url, timeout_s)
-    return client.with_options(default_headers=cell.headers)
+    return client.with_options(max_retries=0, default_headers=cell.headers) if cell.gateway else client
 
 
 def _request(cell: Cell) -> dict[str, Any]:

@@ -12,10 +12,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from bench import chain, guard, healing, imports, sockets, spine
+from bench import chain, failover, guard, healing, imports, sockets, spine
 from bench.figures import Bound, Cells, Figure
 
-SUITES = {suite.__name__.rpartition(".")[2]: suite for suite in (guard, imports, chain, spine, healing, sockets)}
+SUITES = {
+    suite.__name__.rpartition(".")[2]: suite for suite in (guard, imports, chain, failover, spine, healing, sockets)
+}
 
 
 def main() -> int:

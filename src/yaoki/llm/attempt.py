@@ -350,7 +350,8 @@ class Attempt:
     def _leave(self) -> None:
         """The attempt has failed: what the next one has to know."""
         answer = self._answer
-        answer.calling = self._response.calling or (answer.calling and self._seam is not None)
+        joined = self._seam is None  # before that, a call says nothing about the text, which may want its rest
+        answer.calling = self._response.calling if joined else answer.calling
         if self._seam is None and not self._task.hold_text:
             answer.lost = _known(self._gate.held)
 

@@ -164,7 +164,7 @@ class Seam:
         if len(start) < _LONGEST_PREAMBLE and not self._is_word_by_word(text):
             return True
         if self._goes_on(text):
-            return False
+            return not text[0].isspace() and self._repeats_so_far(start)
         return self._repeats_so_far(start) or (self._instructed and self._quotes_in_doubt(start))
 
     def _quotes_in_doubt(self, start: str) -> bool:
@@ -205,8 +205,9 @@ class Seam:
         if self._goes_on(text):
             if PREAMBLE.match(start) is not None or self._begins_a_paragraph(text):
                 raise SeamRefusedError("the continuation begins with a preamble")
-            if not text[0].isspace() and self._shown.endswith(text[0]) and not self._agrees(text):
-                raise SeamRefusedError("the continuation begins with the last mark again")
+            again = self._shown.endswith(text[0]) or self._overlap(text)
+            if not text[0].isspace() and again and not self._agrees(text):
+                raise SeamRefusedError("the continuation begins with the last mark or the last words again")
             self._refuse_quotes(text)
             return text
         end = self._anchor_end(start) if self._instructed else self._overlap(start)
@@ -269,6 +270,8 @@ class Seam:
         anchor = anchor_of(self._shown)
         if "```" in start[:end].removesuffix(anchor):
             raise SeamRefusedError("the continuation stands in a block of code of its own")
+        if not start[:end].endswith(anchor) and is_refrain(flat(anchor)):
+            raise SeamRefusedError("the continuation may be the last words again, or more of the same")
         quoted = start[0] in _QUOTES
         rest, more_times = self._after_anchors(start[end:].lstrip(_UNQUOTES) if quoted else start[end:])
         if more_times > 1:

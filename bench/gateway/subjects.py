@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import psutil
 
@@ -24,6 +26,7 @@ _LITELLM_SETTINGS = {
     "LITELLM_LOG": "ERROR",
 }
 _END_S = 10.0
+_KNOWN_S = 30.0
 _PARTS = "bench.gateway.parts"
 _Command = Callable[[int], Sequence[str | Path]]
 
@@ -98,6 +101,7 @@ def yaoki(asked: Subject) -> Iterator[Subject]:
             )
             key = next(word for word in made.stdout.split() if word.startswith("yk"))
             subject.headers = {"authorization": f"Bearer {key}"}
+            _until_known(subject)
             yield subject
 
 
@@ -154,6 +158,21 @@ def _running(name: str, command: _Command, version: str = "", **surroundings: st
                 process.wait(_END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _until_known(subject: Subject) -> None:
+    """Wait for a running server to see its new key, which it does within a second."""
+    asking = Request(f"{subject.url}/models", headers=subject.headers)  # noqa: S310 - our own server
+    deadline = SYSTEM_CLOCK.monotonic() + _KNOWN_S
+    while True:
+        try:
+            urlopen(asking).close()  # noqa: S310
+        except HTTPError as refusal:
+            refusal.close()
+            if SYSTEM_CLOCK.monotonic() > deadline:
+                raise
+        else:
+            return
 
 
 def _run_ns(pid: int) -> int:

@@ -43,7 +43,7 @@ def write(results: Results, folder: Path, took_s: float) -> None:
     """Write `survival.md`, `survival.json` and `survival.svg`; `took_s` are the seconds of the whole run."""
     facts = {
         "date": f"{SYSTEM_CLOCK.utcnow():%d %B %Y}",
-        "versions": "; ".join(dict.fromkeys(SUBJECTS[name].versions for name in results)),
+        "versions": ", ".join(sorted({one for name in results for one in SUBJECTS[name].versions.split(", ")})),
         "machine": f"Python {platform.python_version()}, {os.cpu_count()} cores",
         "timeout": f"{TIMEOUT_S:g} s",
         "bound": f"{BOUND_S:g} s",

@@ -4,7 +4,9 @@ import ast
 from collections import defaultdict
 
 from tests.architecture.sources import ROOT, modules
+from tests.faults import test_grid, v1
 from tests.requirements import REQUIREMENTS
+from yaoki.faults import FAULTS
 
 PAGE = ROOT / "docs" / "rows.md"
 
@@ -21,9 +23,36 @@ Faults with chance in them print their seed (`YAOKI_FAULT_SEED=…`) when they f
 |---|---|---|
 """
 
+_GRID = """
+## Model faults × fallbacks × faces
+
+How many faults of each row are played in front of fallbacks that honour half an answer, refuse it, ignore it or talk
+over it, in either way of asking. A turn and an agent are whole in every cell; the base URL is whole, or tells it inside
+the stream where a seam was refused. Ends that are no faults of the wire (`length`, `content_filter`, odd calls) have
+tests of their own in the table above. Random streams on top: [benchmarks/streams.md](benchmarks/streams.md).
+
+| row | faults | agent turn | `ChainModel` in an agent | `/v1` streamed | `/v1` not streamed |
+|---|---|---|---|---|---|
+"""
+
 
 def page() -> str:
     """The page, from the tests as they are."""
+    return _rows() + _grid()
+
+
+def _grid() -> str:
+    turns, urls = len(test_grid.BEHAVIOURS), len(v1.FALLBACKS)
+    rows: dict[str, int] = defaultdict(int)
+    for name in test_grid.FAULTS:
+        rows[FAULTS[name].row] += 1
+    return _GRID + "".join(
+        f"| {row} | {count} | × {turns} | × {turns} | × {urls} | × {urls} |\n"
+        for row, count in sorted(rows.items(), key=lambda item: int(item[0][1:]))
+    )
+
+
+def _rows() -> str:
     files = _files_by_row()
     return _HEAD + "".join(
         f"| {row.id} | {row.text} | {_shown_by(files[row.id]) if row.delivered else f'not yet: {row.not_yet}'} |\n"

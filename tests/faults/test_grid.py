@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 BEHAVIOURS = ("honour", "refuse", "ignore", "talk_over", "ignore-instructed", "talk_over-instructed")
 AT_ONCE = 2
-"""Turns side by side: some faults send as fast as anybody reads."""
+"""Answers side by side: some faults send as fast as anybody reads."""
 FAULTS = [*(name for name in HEALED if name not in RESTING), *sorted(RESTING)]
 """Those after which the first model is left alone for a while come last."""
 
@@ -53,11 +53,11 @@ async def test_a_turn_is_whole_whatever_the_fallback_makes_of_it(gateway: Gatewa
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_an_agent_gets_it_whole_whatever_the_fallback_makes_of_it(gateway: Gateway, fault: str) -> None:
     await gateway.first.play(script(fault))
-    tells = await asyncio.gather(*(_told(gateway, name) for name in BEHAVIOURS))
+    at_once = asyncio.Semaphore(AT_ONCE)
+    tells = await asyncio.gather(*(_told(gateway, name, at_once) for name in BEHAVIOURS))
     for told in tells:
         told.assert_page(ANSWER)
         assert told.restarts <= 1
-        assert len(told.failovers) >= 1
 
 
 async def _page(gateway: Gateway, name: str, at_once: asyncio.Semaphore) -> Page:
@@ -79,9 +79,9 @@ async def _turn(gateway: Gateway, name: str) -> Page:
     return page
 
 
-async def _told(gateway: Gateway, name: str) -> Told:
+async def _told(gateway: Gateway, name: str, at_once: asyncio.Semaphore) -> Told:
     told = Told()
-    async with _chain(gateway, name) as chain, asyncio.timeout(LONGEST_S):
+    async with at_once, _chain(gateway, name) as chain, asyncio.timeout(LONGEST_S):
         model = ChainModel(chain, TurnBudget(LONGEST_S, 8), sink=told.sink)
         told.output = (await Agent(model).run("How many ships?")).output
     return told

@@ -384,3 +384,21 @@ async def test_nothing_is_left_behind() -> None:
     gc.collect()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
+
+
+@pytest.mark.requirement("M27", "P-3")
+async def test_a_call_cut_before_the_rest_of_the_text_came_leaves_that_rest_wanted() -> None:
+    first = FakeUpstream([Text("Let me look at the"), Text(" two "), ModelTruncatedError("cut", fault="cut")])
+    second = FakeUpstream([ToolCallPiece(4), ModelTruncatedError("cut", fault="cut")])
+    third = FakeUpstream([Text(" ships."), ToolCallPiece(2), ToolCall("look", "{}"), Finish("tool_calls")])
+    told = await Told().hear(chain_of(first, second, third))
+    assert told.text == "Let me look at the two ships."
+    assert third.asked[0] is not None
+    assert not third.asked[0].calling
+
+
+@pytest.mark.requirement("M15", "M17")
+@pytest.mark.parametrize("unseen", [" \n\u200b", "\u2060", "\ufeff\u200d"])
+async def test_what_takes_no_room_is_no_answer_and_is_never_shown(unseen: str) -> None:
+    told = await Told().hear(chain_of(FakeUpstream([Text(unseen), Finish("stop")]), FakeUpstream(says("All well."))))
+    assert told.text == "All well."

@@ -80,3 +80,9 @@ def test_what_a_provider_wants_back_with_a_call_is_kept() -> None:
 def test_a_call_of_another_shape_is_the_providers_fault(piece: Any) -> None:
     with pytest.raises(ModelMalformedError):
         taken(chunk(tool_calls=[piece]))
+
+
+@pytest.mark.requirement("M27")
+def test_text_and_calls_of_one_read_come_in_their_order() -> None:
+    found = taken(chunk(content="Let me "), chunk(content="look."), chunk(tool_calls=[call("{}", name="look")]))
+    assert [type(delta) for delta in found[:2]] == [Text, ToolCallPiece]

@@ -16,6 +16,8 @@ def main() -> None:
     options = _options()
     chosen = [fault for fault in faults(quick=options.quick) if not options.fault or fault.name in options.fault]
     subjects = [SUBJECTS[name] for name in options.subject or SUBJECTS]
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
     began = SYSTEM_CLOCK.monotonic()
     results = asyncio.run(_run(subjects, chosen))
     print(report.totals(results))

@@ -159,7 +159,7 @@ class Seam:
         start = text.lstrip()
         if not start or (self._words and not any(map(str.isalnum, start))):
             return True
-        if self._begins_again(text) and (not self._goes_on(text) or is_telling(self._flat) or self._disagrees(text)):
+        if self._begins_again(text) and (not self._goes_on(text) or self._may_be_again(text)):
             return True
         if len(start) < _LONGEST_PREAMBLE and not self._is_word_by_word(text):
             return True
@@ -221,8 +221,13 @@ class Seam:
         if not flat(start).startswith(self._flat):
             return False
         if self._goes_on(text):
-            return is_telling(self._flat) or self._disagrees(text)
+            return self._may_be_again(text)
         return self._is_various or len(self._shown) >= TELLING_CHARS or not self._agrees(text)
+
+    def _may_be_again(self, text: str) -> bool:
+        """Whether this, which goes on with the very words shown, is more than words that are said twice."""
+        unwitnessed = not self._lost.strip() and not any(map(str.isspace, self._shown))
+        return is_telling(self._flat) or self._disagrees(text) or unwitnessed
 
     def _is_surely_again(self, text: str) -> bool:
         """Whether this, which begins as all that was shown did, cannot be the same words once more."""
@@ -270,7 +275,7 @@ class Seam:
         anchor = anchor_of(self._shown)
         if "```" in start[:end].removesuffix(anchor):
             raise SeamRefusedError("the continuation stands in a block of code of its own")
-        if not start[:end].endswith(anchor) and is_refrain(flat(anchor)):
+        if is_refrain(flat(anchor)):
             raise SeamRefusedError("the continuation may be the last words again, or more of the same")
         quoted = start[0] in _QUOTES
         rest, more_times = self._after_anchors(start[end:].lstrip(_UNQUOTES) if quoted else start[end:])
@@ -283,7 +288,7 @@ class Seam:
     def _after_anchors(self, rest: str) -> tuple[str, int]:
         """What follows the last words where they are said again, set apart by signs; and how often that is."""
         anchor, times = anchor_of(self._shown), 0
-        while not self._agrees(rest) and not is_refrain(flat(anchor)):
+        while not self._agrees(rest):
             again = _unset(rest, anchor)
             if again == rest or not again.startswith(anchor):
                 break

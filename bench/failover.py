@@ -13,7 +13,7 @@ from yaoki.llm.budget import TurnBudget
 from yaoki.llm.candidates import Candidate, CandidatePolicy
 from yaoki.llm.chain import Chain
 from yaoki.llm.upstreams import openai_upstream
-from yaoki.llm.wire_request import WireRequest
+from yaoki.llm.wire.request import WireRequest
 from yaoki.resilience.breaker import BreakerPolicy, CircuitBreaker
 
 ROUNDS = 20

@@ -16,7 +16,7 @@ from yaoki.llm.chain import Chain
 from yaoki.llm.deltas import Delta, Failover, Finish, HalfAnswer, Held, Restart, Text
 from yaoki.llm.local.model import LocalModel
 from yaoki.llm.local.upstream import LocalUpstream
-from yaoki.llm.wire_request import WireRequest
+from yaoki.llm.wire.request import WireRequest
 from yaoki.resilience.breaker import CircuitBreaker
 
 ANSWER_TOKENS = 110

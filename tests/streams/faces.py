@@ -17,10 +17,10 @@ from tests.streams.virtual_time import LoopClock, VirtualLoop
 from tests.streams.wires import PlayedWire, played_sdk
 from tests.streams.world import Player, World
 from yaoki.api.admission import Admission
-from yaoki.api.api_keys import ApiKeys
-from yaoki.api.openai_face import OpenAIFront
 from yaoki.api.policy import ApiPolicy
 from yaoki.api.tickets import Tickets
+from yaoki.api.v1.api_keys import ApiKeys
+from yaoki.api.v1.face import OpenAIFront
 from yaoki.api.wire import WIRE, Wire
 from yaoki.api.wiring import Services
 from yaoki.errors import AgentTurnBudgetSpentError, ModelAllFailedError
@@ -29,7 +29,7 @@ from yaoki.llm.candidates import Candidate, CandidatePolicy
 from yaoki.llm.chain import Chain
 from yaoki.llm.chain_model import ChainModel
 from yaoki.llm.deltas import Finish, Item, Restart, Text, ToolCall
-from yaoki.llm.wire_request import WireRequest
+from yaoki.llm.wire.request import WireRequest
 from yaoki.resilience.breaker import CircuitBreaker
 
 DEADLINE_S = 400.0

@@ -13,8 +13,8 @@ from tests.streams.world import Player, Playing, asked_of
 from yaoki.llm.continuing import Prefill
 from yaoki.llm.deltas import Delta, HalfAnswer
 from yaoki.llm.upstreams import OpenAIUpstream, openai_upstream
-from yaoki.llm.wire import Wire
-from yaoki.llm.wire_request import WireRequest
+from yaoki.llm.wire.request import WireRequest
+from yaoki.llm.wire.wire import Wire
 
 _URL = "http://127.0.0.1:9/v1"
 

@@ -7,10 +7,12 @@ from random import Random
 
 from fastapi import FastAPI
 
-from yaoki.api import agui, links, messages, operations, problems, sessions, streams
+from yaoki.api import messages, operations, problems, sessions, streams
 from yaoki.api.admission import Admission, RequestAdmission
+from yaoki.api.agui import routes as agui
 from yaoki.api.bodies import BodyGuard
 from yaoki.api.guards import AccessGuard, SecurityHeaders
+from yaoki.api.links import routes as links
 from yaoki.api.pages import page_router
 from yaoki.api.policy import ApiPolicy
 from yaoki.api.tickets import Tickets

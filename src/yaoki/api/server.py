@@ -8,8 +8,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from yaoki.api.link_protocol import LinkProtocol
 from yaoki.api.policy import ApiPolicy
+from yaoki.api.websocket_protocol import LinkProtocol
 from yaoki.api.wire import WIRE, Wire
 
 HEADER_BYTES = 32_768

@@ -22,11 +22,11 @@ from typing import Self
 import uvicorn
 
 import yaoki.api
-from yaoki.api.api_keys import ApiKeys
 from yaoki.api.app import create_app
-from yaoki.api.openai_face import OpenAIFront
 from yaoki.api.policy import ApiPolicy
 from yaoki.api.server import allow_descriptors, server_config
+from yaoki.api.v1.api_keys import ApiKeys
+from yaoki.api.v1.face import OpenAIFront
 from yaoki.app.compose import Application, composed
 from yaoki.app.listener import Listener
 from yaoki.errors import ConfigurationSettingError

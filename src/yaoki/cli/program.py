@@ -5,7 +5,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from yaoki.cli import keys, models, sessions
-from yaoki.cli.chaos_options import EXAMPLES, chaos
+from yaoki.cli.chaos.options import EXAMPLES, chaos
 from yaoki.cli.globals import ConfigOption, Globals, JsonOption, globals_of
 from yaoki.cli.outcome import EXPECTED, exit_code_of, say
 
@@ -109,7 +109,7 @@ def demo(as_json: JsonOption = False) -> None:
     the same cut. The scoreboard is computed from what each side was given. The exit code is 0 if Yaoki won, 1 if not.
     Everything happens in a temporary folder and on free ports of 127.0.0.1, and is gone afterwards.
     """
-    from yaoki.cli.demo import demo as play
+    from yaoki.cli.demo.demo import demo as play
 
     _exit(play(as_json=as_json))
 
@@ -120,7 +120,7 @@ def doctor(context: typer.Context, config: ConfigOption = None, as_json: JsonOpt
 
     Spends nothing, and leaves alone whatever runs. The exit code is 0 if everything that is needed works, 1 if not.
     """
-    from yaoki.cli.doctor import doctor as examine
+    from yaoki.cli.doctor.doctor import doctor as examine
 
     _exit(examine(globals_of(context, config), as_json=as_json))
 

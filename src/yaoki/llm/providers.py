@@ -18,7 +18,7 @@ from yaoki.llm.anthropic_watch import WatchedAnthropicTransport
 from yaoki.llm.pydantic_upstream import PydanticUpstream
 from yaoki.llm.sdks import ANTHROPIC_URL, missing_sdk
 from yaoki.llm.watched_model import upstream_of
-from yaoki.llm.wire_connections import CONNECT_S
+from yaoki.llm.wire.connections import CONNECT_S
 
 _NO_KEY = "none"
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)

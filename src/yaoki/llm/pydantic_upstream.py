@@ -43,8 +43,8 @@ from yaoki.llm.deltas import (
     Usage,
 )
 from yaoki.llm.failures import UNSUPPORTED, rename
-from yaoki.llm.wire_conversion import converted
-from yaoki.llm.wire_request import WireRequest
+from yaoki.llm.wire.conversion import converted
+from yaoki.llm.wire.request import WireRequest
 
 _FINISH: dict[str, FinishReason] = {"tool_call": "tool_calls", "length": "length", "content_filter": "content_filter"}
 _FOREIGN = (AgentRunError, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)

@@ -18,9 +18,9 @@ from yaoki.llm.continuing import Prefill
 from yaoki.llm.deltas import Delta, HalfAnswer
 from yaoki.llm.pydantic_upstream import ChatRequest, PydanticUpstream
 from yaoki.llm.watcher import WatchedTransport
-from yaoki.llm.wire import Wire
-from yaoki.llm.wire_connections import CONNECT_S
-from yaoki.llm.wire_request import WireRequest
+from yaoki.llm.wire.connections import CONNECT_S
+from yaoki.llm.wire.request import WireRequest
+from yaoki.llm.wire.wire import Wire
 
 OPENAI_URL = "https://api.openai.com/v1"
 _PLACEHOLDER_URL = "http://127.0.0.1:9/v1"

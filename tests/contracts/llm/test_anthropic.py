@@ -17,7 +17,7 @@ from yaoki.llm.chain import Chain
 from yaoki.llm.deltas import Continuation, Failover, Finish, Reasoning, Text, ToolCall, Usage
 from yaoki.llm.providers import provider_upstream
 from yaoki.llm.upstreams import openai_upstream
-from yaoki.llm.wire_request import WireRequest
+from yaoki.llm.wire.request import WireRequest
 from yaoki.resilience.breaker import CircuitBreaker
 
 ASK: dict[str, Any] = {"model": "one", "messages": [{"role": "user", "content": "How many ships?"}]}

@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 from tests.unit.api.served import Served, serving
 from tests.unit.llm.fakes import FakeUpstream, chain_of
 from yaoki.api import ApiPolicy
-from yaoki.api.api_keys import ApiKeys
-from yaoki.api.openai_face import OpenAIFront
+from yaoki.api.v1.api_keys import ApiKeys
+from yaoki.api.v1.face import OpenAIFront
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.chain import ChainPolicy
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from yaoki.api.ledger import BATCH, Ledger
+from yaoki.api.v1.ledger import BATCH, Ledger
 from yaoki.store.contract import Spending
 from yaoki.store.store import Store, open_store
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yaoki.api.metering import Answering, Limits, Meter
+from yaoki.api.v1.metering import Answering, Limits, Meter
 from yaoki.errors import AgentTurnBudgetSpentError, ResourceRateLimitedError
 from yaoki.llm.budget import TurnBudget
 from yaoki.store.contract import Spending

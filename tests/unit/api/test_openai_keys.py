@@ -10,14 +10,14 @@ import pytest
 
 from tests.unit.api.openai import ASK, Face, faced
 from tests.unit.llm.fakes import FakeUpstream, hold, says
-from yaoki.api.callers import Caller
-from yaoki.api.ledger import Ledger
+from yaoki.api.v1.callers import Caller
+from yaoki.api.v1.ledger import Ledger
 from yaoki.errors import ModelUnavailableError
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.candidates import Candidate, CandidatePolicy
 from yaoki.llm.chain import Chain
 from yaoki.llm.deltas import Finish, Text, Usage
-from yaoki.llm.wire_request import WireRequest
+from yaoki.llm.wire.request import WireRequest
 from yaoki.resilience.breaker import CircuitBreaker
 from yaoki.store.contract import ApiKey, Spending
 from yaoki.testing import FakeClock

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from yaoki.cli.chaos import command_of, pattern_of, times_of
-from yaoki.cli.chaos_command import run, surroundings
+from yaoki.cli.chaos.chaos import command_of, pattern_of, times_of
+from yaoki.cli.chaos.command import run, surroundings
 from yaoki.errors import ConfigurationSettingError
 
 

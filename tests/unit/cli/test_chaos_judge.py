@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from yaoki.cli.chaos_command import Ran
-from yaoki.cli.chaos_judge import Judgement, Verdict, judge, measure
+from yaoki.cli.chaos.command import Ran
+from yaoki.cli.chaos.judge import Judgement, Verdict, judge, measure
 from yaoki.errors import ConfigurationSettingError
 from yaoki.faults import ANSWER, Script
 from yaoki.faults.chaos_proxy import Passage

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from yaoki.cli.chaos_upstream import RecordedUpstream
+from yaoki.cli.chaos.upstream import RecordedUpstream
 from yaoki.errors import ConfigurationSettingError
 from yaoki.faults import ANSWER, Script, ScriptedProvider
 from yaoki.faults.wire import Request

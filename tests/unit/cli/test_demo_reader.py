@@ -3,8 +3,8 @@
 from typing import Any
 
 from yaoki.cli.client import Frame, LinkBack, LinkLost
-from yaoki.cli.demo_reader import Reader
-from yaoki.cli.demo_screen import NoStage
+from yaoki.cli.demo.reader import Reader
+from yaoki.cli.demo.screen import NoStage
 from yaoki.testing import FakeClock
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from yaoki.cli.demo_board import Board, CutAct, KillAct
-from yaoki.cli.demo_score import Piece, Score, Transcript, score
+from yaoki.cli.demo.board import Board, CutAct, KillAct
+from yaoki.cli.demo.score import Piece, Score, Transcript, score
 
 WHOLE = "The keeper lights the lamp at dusk. He counts the ships that pass, and writes each one down before he sleeps."
 HALF = "The keeper lights the lamp at dusk. He counts the sh"

@@ -6,10 +6,10 @@ import json
 import pytest
 
 from tests.unit.faults.raw_client import exchange, text_and_finish
-from yaoki.cli.demo_score import score
-from yaoki.cli.demo_screen import NoStage
-from yaoki.cli.demo_sdk import ask_bare_sdk
-from yaoki.cli.demo_tape import Player, tape_of
+from yaoki.cli.demo.score import score
+from yaoki.cli.demo.screen import NoStage
+from yaoki.cli.demo.sdk import ask_bare_sdk
+from yaoki.cli.demo.tape import Player, tape_of
 from yaoki.faults import FaultProxy, Lane, Link
 
 WORDS = ["The ", "keeper ", "counts ", "ships", ", ", "über ", "and ", "東京 ", "over", "."]

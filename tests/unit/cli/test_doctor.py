@@ -7,10 +7,10 @@ import pytest
 from tests.ports import free_port
 from tests.unit.cli.scripted_server import ScriptedServer, says, scripted_server
 from yaoki.app import hosted
-from yaoki.cli import doctor as command
-from yaoki.cli.doctor import examine
-from yaoki.cli.examine_models import offers
-from yaoki.cli.findings import Finding
+from yaoki.cli.doctor import doctor as command
+from yaoki.cli.doctor.doctor import examine
+from yaoki.cli.doctor.findings import Finding
+from yaoki.cli.doctor.models import offers
 from yaoki.cli.globals import Globals
 from yaoki.settings import load
 from yaoki.store.store import open_store

@@ -13,7 +13,7 @@ from yaoki.llm.continuing import VLLM_PREFILL
 from yaoki.llm.deltas import Delta, Finish, HalfAnswer, Reasoning, Text, ToolCall, Usage
 from yaoki.llm.failures import is_callers
 from yaoki.llm.upstreams import OpenAIUpstream, openai_upstream
-from yaoki.llm.wire_request import WireRequest
+from yaoki.llm.wire.request import WireRequest
 
 ASKED = {"model": "chain", "messages": [{"role": "user", "content": "Tell me."}]}
 TOOL = {"type": "function", "function": {"name": "charge", "parameters": {"type": "object"}}}

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from aiohttp.base_protocol import BaseProtocol
 
-from yaoki.llm.wire_body import AT_ONCE, WireBody
+from yaoki.llm.wire.body import AT_ONCE, WireBody
 from yaoki.testing import FakeClock
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from yaoki.errors import ModelMalformedError
 from yaoki.llm.deltas import Delta, Finish, Reasoning, Text, ToolCall, ToolCallPiece, Usage
-from yaoki.llm.wire_deltas import WireDeltas
+from yaoki.llm.wire.deltas import WireDeltas
 
 
 def chunk(finish: str | None = None, usage: dict[str, Any] | None = None, **delta: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from tests.faults.local_models import (
 )
 from yaoki.llm.deltas import Finish
 from yaoki.llm.local.upstream import LocalUpstream
-from yaoki.llm.wire_request import WireRequest
+from yaoki.llm.wire.request import WireRequest
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from yaoki.llm.deltas import Delta, HalfAnswer
 from yaoki.llm.local.model import LocalModel, ModelState
 from yaoki.llm.pydantic_upstream import ChatRequest
 from yaoki.llm.upstreams import openai_upstream
-from yaoki.llm.wire_request import WireRequest
+from yaoki.llm.wire.request import WireRequest
 
 _START_S = 30.0
 

@@ -1,0 +1,1 @@
+"""Links: a session over one WebSocket."""

@@ -26,7 +26,6 @@ app = typer.Typer(
 )
 app.add_typer(models.app, name="models")
 app.add_typer(sessions.app, name="sessions")
-app.command(epilog=_examples(*EXAMPLES))(chaos)
 app.add_typer(keys.app, name="keys")
 
 
@@ -43,11 +42,23 @@ def run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _say_version(asked: bool = True) -> None:
+    if not asked:
+        return
+    from importlib.metadata import version as version_of
+
+    say(f"yaoki {version_of('yaoki')}")
+    raise typer.Exit
+
+
 @app.callback()
 def everywhere(
     context: typer.Context,
     config: ConfigOption = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens inside.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Options for every command."""
     context.obj = Globals(config=config, verbose=verbose)
@@ -142,12 +153,13 @@ def logs(
     print_log(globals_of(context, config), session, follow=follow, as_json=as_json)
 
 
+app.command(epilog=_examples(*EXAMPLES))(chaos)
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
-    from importlib.metadata import version as version_of
-
-    say(f"yaoki {version_of('yaoki')}")
+    _say_version()
 
 
 def _exit(code: int) -> NoReturn:

@@ -34,6 +34,7 @@ def test_help_imports_nothing_that_it_does_not_need() -> None:
 async def test_the_script_prints_help_and_version(home: Home) -> None:
     assert "Usage: yaoki" in (await home.yaoki("--help")).out
     assert (await home.yaoki("version")).out.startswith("yaoki 0.")
+    assert await home.yaoki("--version") == await home.yaoki("version")
 
 
 @pytest.mark.parametrize(

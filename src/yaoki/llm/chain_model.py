@@ -24,8 +24,9 @@ from yaoki.llm.chain import Chain
 from yaoki.llm.compaction import AGENTS_MESSAGES, Compactor
 from yaoki.llm.continuing import CHARS_PER_TOKEN
 from yaoki.llm.deltas import Failover, Finish, FinishReason, Item, Reasoning, Restart, Text, ToolCall, Usage
+from yaoki.llm.details import CallDetails, ThinkingDetails
 from yaoki.llm.pass_through import PassThroughModel
-from yaoki.llm.pydantic_upstream import CallDetails, ChatRequest, ThinkingDetails
+from yaoki.llm.pydantic_upstream import ChatRequest
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
 Sink = Callable[[Item], Awaitable[None]]
@@ -89,11 +90,14 @@ class ChainModel(PassThroughModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        """The whole response at once; it is streamed all the same, since only a stream can be watched."""
-        async with self.request_stream(messages, model_settings, model_request_parameters) as response:
-            async for _ in response:
-                pass
-        return response.get()
+        """The whole response at once; it is streamed all the same, since only a stream can be watched.
+
+        Raises:
+            ModelAllFailedError: No candidate could answer.
+            AgentTurnBudgetSpentError: The budget ended first.
+        """
+        async with self._response(messages, model_settings, model_request_parameters, whole=True) as response:
+            return await response.whole()
 
     @asynccontextmanager
     async def request_stream(
@@ -109,15 +113,26 @@ class ChainModel(PassThroughModel):
             ModelAllFailedError: Out of the iteration: no candidate could answer.
             AgentTurnBudgetSpentError: Out of the iteration: the budget ended first.
         """
+        async with self._response(messages, model_settings, model_request_parameters) as response:
+            yield response
 
+    @asynccontextmanager
+    async def _response(
+        self,
+        messages: list[ModelMessage],
+        settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+        *,
+        whole: bool = False,
+    ) -> AsyncGenerator["ChainResponse"]:
         def request() -> ChatRequest:
             told = self._compactor.fitted(messages)
-            return ChatRequest(messages=told, parameters=model_request_parameters, settings=model_settings)
+            return ChatRequest(messages=told, parameters=parameters, settings=settings, whole=whole)
 
         def shrink() -> tuple[ChatRequest, int] | None:
             return (request(), self._compactor.left_out) if self._compactor.shrink(messages) else None
 
-        limited = model_settings is not None and "max_tokens" in model_settings
+        limited = settings is not None and "max_tokens" in settings
         resume_text, self._resume_text = self._resume_text, ""
         items = self._chain.stream(
             request(),
@@ -128,7 +143,7 @@ class ChainModel(PassThroughModel):
             about=About(prompt_tokens=prompt_tokens(messages), may_go_on=not limited, shrink=shrink),
         )
         async with aclosing(items):
-            yield ChainResponse(model_request_parameters, _items=items, _sink=self._sink, _resume_text=resume_text)
+            yield ChainResponse(parameters, _items=items, _sink=self._sink, _resume_text=resume_text)
 
 
 def prompt_tokens(messages: list[ModelMessage]) -> int:
@@ -157,6 +172,18 @@ class ChainResponse(StreamedResponse):
             await self._sink(item)
             for event in self._events(item):
                 yield event
+
+    async def whole(self) -> ModelResponse:
+        """The response once it has ended, instead of its events.
+
+        Raises:
+            ModelAllFailedError: As the iteration does.
+            AgentTurnBudgetSpentError: As the iteration does.
+        """
+        async for _ in self._get_event_iterator():
+            pass
+        self._finished = True
+        return self.get()
 
     def _events(self, item: Item) -> Iterator[ModelResponseStreamEvent]:
         match item:

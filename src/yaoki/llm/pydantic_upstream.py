@@ -42,7 +42,9 @@ from yaoki.llm.deltas import (
     ToolCallPiece,
     Usage,
 )
+from yaoki.llm.details import CallDetails, ThinkingDetails
 from yaoki.llm.failures import UNSUPPORTED, rename
+from yaoki.llm.unread import UnreadModel, UnreadResponse
 from yaoki.llm.wire.conversion import converted
 from yaoki.llm.wire.request import WireRequest
 
@@ -58,30 +60,16 @@ _PROBE_TOKENS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """What pydantic-ai asks a model, kept as it came: every candidate prepares it for itself."""
+    """What pydantic-ai asks a model, kept as it came: every candidate prepares it for itself.
+
+    Attributes:
+        whole: Nobody watches the answer grow.
+    """
 
     messages: Sequence[ModelMessage]
     parameters: ModelRequestParameters
     settings: ModelSettings | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThinkingDetails:
-    """What a provider wants back with its model's reasoning; `key` tells the parts of all streams apart."""
-
-    key: object
-    id: str | None = None
-    signature: str | None = None
-    provider_name: str | None = None
-    provider_details: Any = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallDetails:
-    """What a provider wants back with a tool call."""
-
-    provider_name: str | None = None
-    provider_details: dict[str, Any] | None = None
+    whole: bool = False
 
 
 class PydanticUpstream:
@@ -94,6 +82,7 @@ class PydanticUpstream:
         prefill: How its backend wants a prefill, where others ask the same one.
         in_process: Nothing between us and the model can break: such models give no finish reason, and where their
             stream ends, the answer does.
+        unread: The same model for answers that nobody watches grow, where there is such a one.
 
     Attributes:
         verified: As given. An unverified upstream is trusted to report its own cuts.
@@ -107,7 +96,9 @@ class PydanticUpstream:
         verified: bool = False,
         prefill: Prefill | None = None,
         in_process: bool = False,
+        unread: UnreadModel | None = None,
     ) -> None:
+        self._unread = unread
         self._in_process = in_process
         self.model = model
         self.verified = verified
@@ -121,7 +112,8 @@ class PydanticUpstream:
         body = self._prefill.body if half is not None and half.mode == "prefill" else PLAIN_PREFILL
         settings = self._settings(request.settings, self._max_output_tokens, body, half)
         messages = [*request.messages, *(_continued(half) if half else ())]
-        async with aclosing(self._deltas(messages, settings, request.parameters)) as deltas:
+        model = self._unread if request.whole and self._unread is not None else self.model
+        async with aclosing(self._deltas(messages, settings, request.parameters, model)) as deltas:
             async for delta in deltas:
                 yield delta
 
@@ -175,24 +167,23 @@ class PydanticUpstream:
         return cast("ModelSettings", settings)
 
     async def _deltas(
-        self, messages: list[ModelMessage], settings: ModelSettings, parameters: ModelRequestParameters
+        self,
+        messages: list[ModelMessage],
+        settings: ModelSettings,
+        parameters: ModelRequestParameters,
+        model: Model | None = None,
     ) -> AsyncGenerator[Delta, None]:
-        stream_key = object()
+        model = model or self.model
         choice: object = cast("dict[str, Any]", settings).get("tool_choice")
         offered = bool(parameters.function_tools or parameters.output_tools) and choice != "none"
         try:
-            prepared = self.model.prepare_messages(messages, parameters)
-            async with self.model.request_stream(prepared, settings, parameters) as response:
-                try:
-                    async for event in response:
-                        delta = _delta_of(event, stream_key)
-                        if delta is not None and (offered or type(delta) is not ToolCallPiece):
-                            yield delta
-                except GeneratorExit:
-                    await _unwind(response)
-                    raise
-                for delta in _ending(response.get(), offered=offered, in_process=self._in_process):
-                    yield delta
+            prepared = model.prepare_messages(messages, parameters)
+            async with model.request_stream(prepared, settings, parameters) as response:
+                unread = isinstance(response, UnreadResponse)
+                found = response.deltas(offered=offered) if unread else self._read(response, offered=offered)
+                async with aclosing(found):
+                    async for delta in found:
+                        yield delta
         except ModelContextWindowExceededError as error:
             raise ModelContextOverflowError("The request is too long for the model.") from error
         except _FOREIGN as error:
@@ -204,6 +195,20 @@ class PydanticUpstream:
             raise ModelMalformedError("This model does not take such a request.", fault=UNSUPPORTED) from error
         except _TRIPS as error:
             raise ModelMalformedError("The SDK cannot read the answer.", fault="unreadable") from error
+
+    async def _read(self, response: StreamedResponse, *, offered: bool) -> AsyncGenerator[Delta, None]:
+        """The deltas in pydantic-ai's events."""
+        stream_key = object()
+        try:
+            async for event in response:
+                delta = _delta_of(event, stream_key)
+                if delta is not None and (offered or type(delta) is not ToolCallPiece):
+                    yield delta
+        except GeneratorExit:
+            await _unwind(response)
+            raise
+        for delta in _ending(response.get(), offered=offered, in_process=self._in_process):
+            yield delta
 
 
 async def _unwind(response: StreamedResponse) -> None:

@@ -4,6 +4,8 @@ The model keeps its client, and with it proxies, certificates, hooks and keys: t
 the SDK's retries are switched off, since the chain retries within one budget.
 """
 
+from typing import TypeVar
+
 import httpx2
 from pydantic_ai.models import Model
 from pydantic_ai.models.function import FunctionModel
@@ -13,8 +15,11 @@ from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from yaoki.llm.pydantic_upstream import PydanticUpstream
+from yaoki.llm.unread import UnreadModel, may_be_unread
 from yaoki.llm.upstreams import CONNECT_S
-from yaoki.llm.watcher import WatchedTransport
+from yaoki.llm.watcher import PlainTransport, WatchedTransport
+
+_Kind = TypeVar("_Kind", bound=OpenAIChatModel)
 
 
 def upstream_of(model: Model, *, max_output_tokens: int | None = None) -> PydanticUpstream:
@@ -31,15 +36,21 @@ def upstream_of(model: Model, *, max_output_tokens: int | None = None) -> Pydant
     if type(model) is not OpenAIChatModel:
         in_process = isinstance(model, TestModel | FunctionModel)
         return PydanticUpstream(model, max_output_tokens=max_output_tokens, in_process=in_process)
-    return PydanticUpstream(_watched(model), max_output_tokens=max_output_tokens, verified=True)
+    through = _Through(model)
+    return PydanticUpstream(
+        _twin(model, OpenAIChatModel, WatchedTransport(through)),
+        max_output_tokens=max_output_tokens,
+        verified=True,
+        unread=_twin(model, UnreadModel, PlainTransport(through)) if may_be_unread(model.profile) else None,
+    )
 
 
-def _watched(model: OpenAIChatModel) -> OpenAIChatModel:
-    """A twin of `model` whose answers pass by the watcher."""
+def _twin(model: OpenAIChatModel, kind: type[_Kind], transport: httpx2.AsyncBaseTransport) -> _Kind:
+    """A twin of `model` whose answers pass by `transport`."""
     timeout = httpx2.Timeout(None, connect=CONNECT_S)
-    http = httpx2.AsyncClient(transport=WatchedTransport(_Through(model)), timeout=timeout, trust_env=False)
+    http = httpx2.AsyncClient(transport=transport, timeout=timeout, trust_env=False)
     client = model.client.copy(http_client=http, max_retries=0, timeout=timeout)
-    return OpenAIChatModel(
+    return kind(
         model.model_name,
         provider=OpenAICompatibleProvider(model.system, openai_client=client),
         profile={**model.profile, **OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)},

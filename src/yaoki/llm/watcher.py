@@ -31,8 +31,8 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _UNMERGED = ("<think>", "</think>")
 
 
-class WatchedTransport(httpx2.AsyncBaseTransport):
-    """Wraps a transport for one provider that speaks OpenAI's chat completions.
+class PlainTransport(httpx2.AsyncBaseTransport):
+    """Wraps a transport and hands out the bodies of its answers unpacked.
 
     Args:
         inner: What really talks.
@@ -42,21 +42,45 @@ class WatchedTransport(httpx2.AsyncBaseTransport):
         self._inner = inner
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send, and watch the answer if it is a 200.
+        """Send, and take the answer's body if it is a 200.
 
-        Compression is not asked for. What is compressed all the same is unpacked here, or left unwatched if we cannot.
+        Compression is not asked for. What is compressed all the same is unpacked here, or left as it is if we cannot.
         """
         request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
         unpack = _unpacker(response.headers.get("content-encoding", "identity").casefold())
         if response.status_code == _OK and unpack is not None:
-            response.stream = _WatchedStream(cast("httpx2.AsyncByteStream", response.stream), unpack)
+            response.stream = self._body(cast("httpx2.AsyncByteStream", response.stream), unpack)
             response.headers["content-type"] = "text/event-stream"
             response.headers.pop("content-encoding", None)
         return response
 
     async def aclose(self) -> None:
         """Close the inner transport."""
+        await self._inner.aclose()
+
+    def _body(self, inner: httpx2.AsyncByteStream, unpack: Callable[[bytes], bytes]) -> httpx2.AsyncByteStream:
+        return _PlainStream(inner, unpack)
+
+
+class WatchedTransport(PlainTransport):
+    """The same for one provider that speaks OpenAI's chat completions, and its answers are watched."""
+
+    def _body(self, inner: httpx2.AsyncByteStream, unpack: Callable[[bytes], bytes]) -> httpx2.AsyncByteStream:
+        return _WatchedStream(inner, unpack)
+
+
+class _PlainStream(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream, unpack: Callable[[bytes], bytes]) -> None:
+        self._inner = inner
+        self._unpack = unpack
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for raw in self._inner:
+            yield self._unpack(raw)
+
+    async def aclose(self) -> None:
+        """Let the connection go."""
         await self._inner.aclose()
 
 

@@ -8,11 +8,12 @@ import asyncio
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
-from openai import AsyncStream
-from openai.types.chat import ChatCompletionChunk
+from openai import AsyncOpenAI, AsyncStream, NotGiven, Omit
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic_ai.messages import PartDeltaEvent, TextPartDelta, ToolCallPart
 from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings, OpenAIStreamedResponse
@@ -38,6 +39,32 @@ _BREAKS = (httpx2.HTTPError, OSError, zlib.error)
 def may_be_unread(profile: ModelProfile) -> bool:
     """Whether the field that such a model thinks in is one that our reader knows."""
     return cast("dict[str, Any]", profile).get("openai_chat_thinking_field") in _FIELDS
+
+
+def unconverted(client: AsyncOpenAI) -> AsyncOpenAI:
+    """Let `client`, which nobody else uses, send chat requests as they are given; its streams may be asked for alone.
+
+    The SDK walks through every message first, to give fields other names and to read files. No field of this request
+    has another name, and pydantic-ai has read the files.
+    """
+    setattr(client.chat.completions, "create", partial(_ask, client))  # noqa: B010 - there is no option for it
+    return client
+
+
+async def _ask(client: AsyncOpenAI, **asked: Any) -> AsyncStream[ChatCompletionChunk]:
+    given = {name: value for name, value in asked.items() if not isinstance(value, NotGiven | Omit)}
+    extras = {"headers": given.pop("extra_headers", None), "extra_json": given.pop("extra_body", None)}
+    options = {name: value for name, value in extras.items() if value is not None}
+    if "timeout" in given:
+        options["timeout"] = given.pop("timeout")
+    return await client.post(
+        "/chat/completions",
+        body=given,
+        options=cast("Any", options),
+        cast_to=ChatCompletion,
+        stream=True,
+        stream_cls=AsyncStream[ChatCompletionChunk],
+    )
 
 
 class UnreadModel(OpenAIChatModel):

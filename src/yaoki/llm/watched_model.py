@@ -7,6 +7,7 @@ the SDK's retries are switched off, since the chain retries within one budget.
 from typing import TypeVar
 
 import httpx2
+from openai import AsyncOpenAI
 from pydantic_ai.models import Model
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
@@ -15,7 +16,7 @@ from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from yaoki.llm.pydantic_upstream import PydanticUpstream
-from yaoki.llm.unread import UnreadModel, may_be_unread
+from yaoki.llm.unread import UnreadModel, may_be_unread, unconverted
 from yaoki.llm.upstreams import CONNECT_S
 from yaoki.llm.watcher import PlainTransport, WatchedTransport
 
@@ -37,19 +38,22 @@ def upstream_of(model: Model, *, max_output_tokens: int | None = None) -> Pydant
         in_process = isinstance(model, TestModel | FunctionModel)
         return PydanticUpstream(model, max_output_tokens=max_output_tokens, in_process=in_process)
     through = _Through(model)
-    return PydanticUpstream(
-        _twin(model, OpenAIChatModel, WatchedTransport(through)),
-        max_output_tokens=max_output_tokens,
-        verified=True,
-        unread=_twin(model, UnreadModel, PlainTransport(through)) if may_be_unread(model.profile) else None,
-    )
+    unread = None
+    if may_be_unread(model.profile):
+        unread = _twin(model, UnreadModel, unconverted(_client(model, PlainTransport(through))))
+    watched = _twin(model, OpenAIChatModel, _client(model, WatchedTransport(through)))
+    return PydanticUpstream(watched, max_output_tokens=max_output_tokens, verified=True, unread=unread)
 
 
-def _twin(model: OpenAIChatModel, kind: type[_Kind], transport: httpx2.AsyncBaseTransport) -> _Kind:
-    """A twin of `model` whose answers pass by `transport`."""
+def _client(model: OpenAIChatModel, transport: httpx2.AsyncBaseTransport) -> AsyncOpenAI:
+    """A copy of the model's client whose answers pass by `transport`."""
     timeout = httpx2.Timeout(None, connect=CONNECT_S)
     http = httpx2.AsyncClient(transport=transport, timeout=timeout, trust_env=False)
-    client = model.client.copy(http_client=http, max_retries=0, timeout=timeout)
+    return model.client.copy(http_client=http, max_retries=0, timeout=timeout)
+
+
+def _twin(model: OpenAIChatModel, kind: type[_Kind], client: AsyncOpenAI) -> _Kind:
+    """The same model with another client."""
     return kind(
         model.model_name,
         provider=OpenAICompatibleProvider(model.system, openai_client=client),

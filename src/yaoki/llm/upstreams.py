@@ -11,13 +11,15 @@ import httpx2
 from openai import AsyncOpenAI
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.profiles.openai import OpenAIModelProfile
+from pydantic_ai.providers import Provider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from yaoki.llm.continuing import Prefill
 from yaoki.llm.deltas import Delta, HalfAnswer
 from yaoki.llm.pydantic_upstream import ChatRequest, PydanticUpstream
-from yaoki.llm.watcher import WatchedTransport
+from yaoki.llm.unread import UnreadModel, unconverted
+from yaoki.llm.watcher import PlainTransport, WatchedTransport
 from yaoki.llm.wire.connections import CONNECT_S
 from yaoki.llm.wire.request import WireRequest
 from yaoki.llm.wire.wire import Wire
@@ -32,20 +34,22 @@ class OpenAIUpstream(PydanticUpstream):
     """A watched model that speaks OpenAI's chat completions, at an address that may change.
 
     Args:
+        unread: The same model for answers that nobody watches grow.
         wire: Answers what comes in OpenAI's own words; everything else goes through the SDK.
     """
 
     def __init__(
         self,
         model: OpenAIChatModel,
+        unread: UnreadModel,
         base_url: str | Callable[[], str],
         *,
         max_output_tokens: int,
         wire: Wire,
         prefill: Prefill,
     ) -> None:
-        super().__init__(model, max_output_tokens=max_output_tokens, verified=True, prefill=prefill)
-        self._client = model.client
+        super().__init__(model, max_output_tokens=max_output_tokens, verified=True, prefill=prefill, unread=unread)
+        self._clients = model.client, unread.client
         self._base_url = base_url
         self._wire = wire
 
@@ -71,12 +75,15 @@ class OpenAIUpstream(PydanticUpstream):
 
     async def aclose(self) -> None:
         """Close the client and its connections."""
-        await self._client.close()
+        for client in self._clients:
+            await client.close()
         await self._wire.aclose()
 
     def _locate(self) -> None:
         if callable(self._base_url):
-            self._client.base_url = self._base_url()
+            base_url = self._base_url()
+            for client in self._clients:
+                client.base_url = base_url
 
 
 def openai_upstream(
@@ -98,24 +105,18 @@ def openai_upstream(
         transport: What talks under the watcher; by default HTTP/1.1 with a pool of its own.
     """
     transport = transport or httpx2.AsyncHTTPTransport(limits=_LIMITS)
-    client = AsyncOpenAI(
-        base_url=_PLACEHOLDER_URL if callable(base_url) else base_url,
-        api_key=api_key or _NO_KEY,
-        max_retries=0,
-        http_client=httpx2.AsyncClient(
-            transport=WatchedTransport(transport),
-            timeout=httpx2.Timeout(None, connect=CONNECT_S),
-            follow_redirects=False,
-            trust_env=False,
-        ),
-        timeout=httpx2.Timeout(None, connect=CONNECT_S),
-    )
     own = base_url == OPENAI_URL
-    provider = OpenAIProvider(openai_client=client) if own else OpenAICompatibleProvider("openai", openai_client=client)
     profile = OpenAIModelProfile(
         openai_chat_streaming_requires_finish_reason=True, openai_chat_supports_max_completion_tokens=own
     )
-    chat = OpenAIChatModel(model, provider=provider, profile=profile)
+
+    def provider(transport: httpx2.AsyncBaseTransport) -> Provider[AsyncOpenAI]:
+        client = _client(_PLACEHOLDER_URL if callable(base_url) else base_url, api_key, transport)
+        return OpenAIProvider(openai_client=client) if own else OpenAICompatibleProvider("openai", openai_client=client)
+
+    chat = OpenAIChatModel(model, provider=provider(WatchedTransport(transport)), profile=profile)
+    unread = UnreadModel(model, provider=provider(PlainTransport(transport)), profile=profile)
+    unconverted(unread.client)
     prefill = Prefill()
     wire = Wire(
         model=model,
@@ -125,4 +126,10 @@ def openai_upstream(
         limit_field="max_completion_tokens" if own else "max_tokens",
         prefill=prefill,
     )
-    return OpenAIUpstream(chat, base_url, max_output_tokens=max_output_tokens, wire=wire, prefill=prefill)
+    return OpenAIUpstream(chat, unread, base_url, max_output_tokens=max_output_tokens, wire=wire, prefill=prefill)
+
+
+def _client(base_url: str, api_key: str, transport: httpx2.AsyncBaseTransport) -> AsyncOpenAI:
+    timeout = httpx2.Timeout(None, connect=CONNECT_S)
+    http = httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
+    return AsyncOpenAI(base_url=base_url, api_key=api_key or _NO_KEY, max_retries=0, http_client=http, timeout=timeout)

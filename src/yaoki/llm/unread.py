@@ -19,7 +19,7 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings, OpenAIStreamedResponse
 from pydantic_ai.profiles import DEFAULT_THINKING_TAGS, ModelProfile
 
-from yaoki.errors import ModelMalformedError
+from yaoki.errors import AIOrchestrationError, ModelMalformedError
 from yaoki.llm.chat_stream import ChatStream, Chunk
 from yaoki.llm.deltas import Delta, Reasoning, Text, ToolCall, Usage
 from yaoki.llm.details import CallDetails, ThinkingDetails
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _NO_PART = -1
 _FIELDS = (None, "reasoning", "reasoning_content")
 _BREAKS = (httpx2.HTTPError, OSError, zlib.error)
-"""How a body may break off."""
+"""How a body may break off, or be too late."""
 
 
 def may_be_unread(profile: ModelProfile) -> bool:
@@ -109,10 +109,10 @@ class UnreadResponse(OpenAIStreamedResponse):
         )
         chat, body = ChatStream(), stream.response.aiter_bytes()
         try:
-            raw = b"-"
-            while raw and not chat.complete:
-                raw = await _piece(body, finished=chat.finished)
-                for delta in found.take(chat.feed(raw) if raw else chat.close()):
+            more = True
+            while more and not chat.complete:
+                chunks, more = await _next(chat, body)
+                for delta in found.take(chunks):
                     yield delta
             for delta in found.ending():
                 yield delta
@@ -245,16 +245,21 @@ def _once(chunk: Chunk) -> object:
     return None
 
 
-async def _piece(body: AsyncIterator[bytes], *, finished: bool) -> bytes:
-    """What has come next; empty at the end, and after the terminator also where it does not come soon or breaks off."""
+async def _next(chat: ChatStream, body: AsyncIterator[bytes]) -> tuple[list[Chunk], bool]:
+    """The chunks of the next piece, and whether there may be more. After the terminator nothing is a fault.
+
+    Raises:
+        ModelInferenceError: The body breaks off, or `chat` finds a fault.
+    """
     try:
-        async with asyncio.timeout(LINGER_S if finished else None):
-            return await anext(body, b"")
-    except TimeoutError:
-        return b""
-    except _BREAKS as error:
-        if finished:
-            return b""
+        async with asyncio.timeout(LINGER_S if chat.finished else None):
+            raw = await anext(body, b"")
+        return (chat.feed(raw), True) if raw else (chat.close(), False)
+    except (AIOrchestrationError, *_BREAKS) as error:
+        if chat.finished:
+            return [], False
+        if isinstance(error, AIOrchestrationError):
+            raise
         raise rename(error) or ModelMalformedError("The answer cannot be read.", fault="unreadable") from error
 
 
@@ -263,7 +268,7 @@ async def _leave(body: AsyncIterator[bytes], wait_s: float) -> None:
 
     A body is layers of generators. The timeout's cancellation ends them from the innermost outwards, at once.
     """
-    with suppress(TimeoutError, *_BREAKS):
+    with suppress(AIOrchestrationError, *_BREAKS):
         async with asyncio.timeout(wait_s):
             async for _ in body:
                 pass

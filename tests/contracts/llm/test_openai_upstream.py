@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from pydantic_ai.messages import ModelRequest, UserPromptPart
@@ -20,6 +21,8 @@ NO_ANSWERS = [
     f for f in FAULTS.values() if f.row in {"M11", "M12", "M13", "M14", "M16"} and f.name != "length_too_short"
 ]
 
+WAYS = pytest.mark.parametrize("whole", [False, True], ids=["watched", "unread"])
+
 
 @asynccontextmanager
 async def watched(script: Script | None = None) -> AsyncIterator[tuple[OpenAIUpstream, ScriptedProvider]]:
@@ -29,8 +32,8 @@ async def watched(script: Script | None = None) -> AsyncIterator[tuple[OpenAIUps
         await upstream.aclose()
 
 
-async def deltas(upstream: OpenAIUpstream, half: HalfAnswer | None = None) -> list[Delta]:
-    return [delta async for delta in upstream.stream(REQUEST, half)]
+async def deltas(upstream: OpenAIUpstream, half: HalfAnswer | None = None, *, whole: bool = False) -> list[Delta]:
+    return [delta async for delta in upstream.stream(replace(REQUEST, whole=whole), half)]
 
 
 def text(found: list[Delta]) -> str:
@@ -47,33 +50,37 @@ async def test_an_answer_is_text_usage_and_one_finish() -> None:
 
 
 @pytest.mark.requirement("P-2")
+@WAYS
 @pytest.mark.parametrize("fault", NO_ANSWERS, ids=lambda fault: fault.name)
-async def test_what_is_no_whole_answer_raises_ours(fault: Fault) -> None:
+async def test_what_is_no_whole_answer_raises_ours(fault: Fault, whole: bool) -> None:
     async with watched(Script(fault=fault.name)) as (upstream, _):
         with pytest.raises(ModelInferenceError):
-            await deltas(upstream)
+            await deltas(upstream, whole=whole)
 
 
 @pytest.mark.requirement("P-5")
+@WAYS
 @pytest.mark.parametrize("fault", ["http_500", "rate_limited", "closes_at_once", "cut_mid_stream"])
-async def test_one_request_is_one_request(fault: str) -> None:
+async def test_one_request_is_one_request(fault: str, whole: bool) -> None:
     async with watched(Script(fault=fault)) as (upstream, provider):
         with pytest.raises(ModelInferenceError):
-            await deltas(upstream)
+            await deltas(upstream, whole=whole)
     assert len(provider.requests) == 1
 
 
-async def test_no_redirect_is_followed() -> None:
+@WAYS
+async def test_no_redirect_is_followed(whole: bool) -> None:
     async with watched(Script(fault="redirect_loop")) as (upstream, provider):
         with pytest.raises(ModelInferenceError):
-            await deltas(upstream)
+            await deltas(upstream, whole=whole)
     assert len(provider.requests) == 1
 
 
-async def test_connections_are_used_again() -> None:
+@WAYS
+async def test_connections_are_used_again(whole: bool) -> None:
     async with watched() as (upstream, provider):
         for _ in range(3):
-            await deltas(upstream)
+            await deltas(upstream, whole=whole)
         pool = upstream.model.client._client._transport._inner._pool
         assert len(pool.connections) == 1
     assert len(provider.requests) == 3
@@ -120,12 +127,13 @@ async def test_a_probe_of_a_backend_that_is_down_shows_nothing() -> None:
             await upstream.honours_prefill()
 
 
-async def test_an_address_that_changes_is_asked_for_each_time() -> None:
+@WAYS
+async def test_an_address_that_changes_is_asked_for_each_time(whole: bool) -> None:
     async with ScriptedProvider() as first, ScriptedProvider() as second:
         addresses = [first.base_url, second.base_url]
         upstream = openai_upstream(model="m", base_url=lambda: addresses.pop(0))
-        await deltas(upstream)
-        await deltas(upstream)
+        await deltas(upstream, whole=whole)
+        await deltas(upstream, whole=whole)
         await upstream.aclose()
     assert (len(first.requests), len(second.requests)) == (1, 1)
 
@@ -147,9 +155,10 @@ async def test_a_key_from_the_environment_is_never_sent(monkeypatch: pytest.Monk
     assert "secret" not in str(provider.requests[0].headers)
 
 
-async def test_a_stream_that_nobody_reads_on_is_closed() -> None:
+@WAYS
+async def test_a_stream_that_nobody_reads_on_is_closed(whole: bool) -> None:
     async with watched(Script(token_s=0.01)) as (upstream, provider):
-        stream = upstream.stream(REQUEST, None)
+        stream = upstream.stream(replace(REQUEST, whole=whole), None)
         assert isinstance(await anext(stream), Text)
         await stream.aclose()
         async with ScriptedProvider():  # the loop turns

@@ -120,8 +120,22 @@ async def through_core(world: World) -> Seen:
     return seen
 
 
+async def _unwatched(agent: Agent[None, str]) -> str:
+    return (await agent.run("Tell me.")).output
+
+
+async def _watched(agent: Agent[None, str]) -> str:
+    async with agent.iter("Tell me.") as run:
+        async for node in run:
+            if Agent.is_model_request_node(node):
+                async with node.stream(run.ctx) as stream:
+                    async for _ in stream:
+                        pass
+    return run.result.output if run.result is not None else ""
+
+
 async def through_agent(world: World) -> Seen:
-    """A `ChainModel` inside an agent, on the SDK."""
+    """A `ChainModel` inside an agent, on the SDK; every second one is watched by pydantic-ai while it grows."""
     seen, charged = Seen(), list[str]()
     chain = chain_over(world, played_sdk)
 
@@ -135,9 +149,11 @@ async def through_agent(world: World) -> Seen:
 
     tools = [charge] if world.scenario.calls else []
     try:
-        result = await Agent(ChainModel(chain, _budget(), sink=sink), tools=tools).run("Tell me.")
-        if seen.finish == "stop" and result.output != seen.text:
-            seen.wrong = f"the agent got {result.output!r}"
+        agent = Agent(ChainModel(chain, _budget(), sink=sink), tools=tools)
+        run = _watched if world.scenario.seed % 2 else _unwatched
+        output = await run(agent)
+        if seen.finish == "stop" and output != seen.text:
+            seen.wrong = f"the agent got {output!r}"
     except _ChargedError:
         seen.calls = charged[:]
     except (ModelAllFailedError, AgentTurnBudgetSpentError) as error:

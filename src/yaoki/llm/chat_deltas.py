@@ -1,9 +1,9 @@
 """Judged chunks of an OpenAI stream as the deltas that pydantic-ai's own reading of them would have led to. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
-from pydantic_ai.messages import PartDeltaEvent, TextPartDelta, ToolCallPart
+from pydantic_ai.messages import ModelResponseStreamEvent, PartDeltaEvent, TextPartDelta, ToolCallPart
 from pydantic_ai.profiles import DEFAULT_THINKING_TAGS
 
 from yaoki.llm.chat_stream import Chunk
@@ -11,10 +11,23 @@ from yaoki.llm.deltas import Delta, Reasoning, Text, ToolCall, Usage
 from yaoki.llm.details import CallDetails, ThinkingDetails
 from yaoki.llm.wire.deltas import REFUSAL, WireDeltas
 
-if TYPE_CHECKING:
-    from pydantic_ai._special_tokens import StreamRestorer
-
 _NO_PART = -1
+
+
+class Restorer(Protocol):
+    """Takes out of an answer what pydantic-ai has put into special tokens of the request; its own, as far as needed."""
+
+    def restore(self, event: ModelResponseStreamEvent) -> ModelResponseStreamEvent:
+        """The event without it; the end of its text may be held back."""
+        ...
+
+    def flush_text(self) -> list[PartDeltaEvent]:
+        """What of texts is held back."""
+        ...
+
+    def restore_part_so_far(self, index: int, part: ToolCallPart) -> ToolCallPart:
+        """The part without it."""
+        ...
 
 
 class ChatDeltas:
@@ -24,15 +37,13 @@ class ChatDeltas:
         provider: Who wants its reasoning back.
         profile: The model's, in pydantic-ai's words. Text that is one of its thinking tags, as a chunk of its own,
             begins or ends reasoning.
-        restorer: Takes out of the answer what pydantic-ai has put into special tokens of the request; None: nothing.
+        restorer: None: pydantic-ai has put nothing into the request.
         offered: See `WireDeltas`.
     """
 
     __slots__ = ("_provider", "_restorer", "_skips", "_tagged", "_tags", "_thought", "_wire")
 
-    def __init__(
-        self, provider: str, profile: Mapping[str, Any], restorer: "StreamRestorer | None", *, offered: bool
-    ) -> None:
+    def __init__(self, provider: str, profile: Mapping[str, Any], restorer: Restorer | None, *, offered: bool) -> None:
         self._wire = WireDeltas(offered=offered)
         self._provider = provider
         self._restorer = restorer

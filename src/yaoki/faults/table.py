@@ -246,7 +246,8 @@ def fault_named(name: str) -> Fault:
     fault = FAULTS.get(name)
     if fault is None:
         near = [known for known in FAULTS if name.partition("_")[0] in known]
-        raise ConfigurationSettingError(f"There is no fault {name!r}; near it: {', '.join(near) or 'none'}.")
+        hint = f"near it: {', '.join(near)}" if near else "--list names them all"
+        raise ConfigurationSettingError(f"There is no fault {name!r}; {hint}.")
     return fault
 
 

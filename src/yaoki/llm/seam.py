@@ -277,7 +277,7 @@ class Seam:
             raise SeamRefusedError("the continuation stands in a block of code of its own")
         if is_refrain(flat(anchor)):
             raise SeamRefusedError("the continuation may be the last words again, or more of the same")
-        quoted = start[0] in _QUOTES
+        quoted = start[0] in _QUOTES and not self._flat.endswith(flat(start[:end]))
         rest, more_times = self._after_anchors(start[end:].lstrip(_UNQUOTES) if quoted else start[end:])
         if more_times > 1:
             raise SeamRefusedError("the continuation says the last words over and over")

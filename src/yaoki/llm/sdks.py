@@ -12,9 +12,7 @@ SDKS = {
     "cohere": "cohere",
     "bedrock": "boto3",
 }
-"""Providers, and the module that each needs."""
-_OURS = ("anthropic",)
-"""Extras that Yaoki has itself; the others are pydantic-ai's."""
+"""Providers, and the module that each needs; the extra that brings it has the provider's name."""
 ANTHROPIC_URL = "https://api.anthropic.com"
 
 
@@ -30,7 +28,6 @@ def missing_sdk(provider: str) -> ConfigurationMissingExtraError | None:
             return None
     except ModuleNotFoundError:
         pass  # its parent is not there either
-    package = f"yaoki[{provider}]" if provider in _OURS else f"pydantic-ai-slim[{provider}]"
     return ConfigurationMissingExtraError(
-        f"Models of {provider!r} need its SDK: pip install '{package}'", extra=provider, missing=module
+        f"Models of {provider!r} need its SDK: pip install 'yaoki[{provider}]'", extra=provider, missing=module
     )

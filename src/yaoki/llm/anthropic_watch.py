@@ -43,6 +43,8 @@ class AnthropicEvents:
         """
         for data in self._parser.feed(raw):
             self._take(data)
+        if self._parser.fault is not None and not self.finished:
+            raise self._parser.fault
 
     def close(self) -> None:
         """The body ended.

@@ -1,6 +1,7 @@
-"""What a stream of OpenAI chat chunks says, judged chunk by chunk. Pure: bytes in, chunks out, faults raised.
+"""What a stream of OpenAI chat chunks says, judged chunk by chunk. Pure: bytes in, chunks out, and a fault at last.
 
-A finish reason is the terminator. `[DONE]` without one is a cut; a finish without `[DONE]` is fine. After the
+What came before a fault, in the same read too, is handed out all the same: it was paid for, and a continuation starts
+there. A finish reason is the terminator. `[DONE]` without one is a cut; a finish without `[DONE]` is fine. After the
 terminator nothing is a fault any more. Only the first choice counts: nobody asked for another.
 """
 
@@ -29,9 +30,11 @@ class ChatStream:
     Attributes:
         finished: The terminator was seen.
         complete: Nothing more is worth waiting for: usage or `[DONE]` came, and the terminator had been seen.
+        fault: What was wrong after the chunks that were handed out: an error inside the stream, a page, something that
+            is not the protocol, or an end without a terminator. Nothing is read after it; whoever reads raises it.
     """
 
-    __slots__ = ("_halves", "_head", "_kind", "_mould", "_parser", "complete", "finished")
+    __slots__ = ("_halves", "_head", "_kind", "_mould", "_parser", "complete", "fault", "finished")
 
     def __init__(self) -> None:
         self._parser = SseParser()
@@ -41,15 +44,30 @@ class ChatStream:
         self._kind = ""
         self.finished = False
         self.complete = False
+        self.fault: AIOrchestrationError | None = None
 
     def feed(self, raw: bytes) -> list[Chunk]:
-        """The chunks that `raw` completes.
+        """The chunks that `raw` completes, up to a `fault`."""
+        return self._before_a_fault(self._read(raw))
 
-        Raises:
-            ModelInferenceError: An error inside the stream, a page, or something that is not the protocol.
-        """
+    def close(self) -> list[Chunk]:
+        """The body ended: chunks that were not complete before. Without a terminator its end is a `fault`."""
+        return self._before_a_fault(self._end())
+
+    def _before_a_fault(self, chunks: Iterator[Chunk]) -> list[Chunk]:
+        found: list[Chunk] = []
+        try:
+            for chunk in chunks if self.fault is None else ():
+                found.append(chunk)  # noqa: PERF402 - what was found before a fault is kept
+        except AIOrchestrationError as fault:
+            self.complete = self.finished
+            self.fault = None if self.finished else fault
+        return found
+
+    def _read(self, raw: bytes) -> Iterator[Chunk]:
         if self._kind == "events":
-            return list(self._chunks(self._parser.feed(raw)))
+            yield from self._chunks(self._parser.feed(raw))
+            return
         self._head += raw
         if len(self._head) > MAX_DOCUMENT_BYTES:
             raise ModelMalformedError("The provider's answer is over 4 MB.", fault="oversized_document")
@@ -57,23 +75,16 @@ class ChatStream:
         if not self._kind and start:
             self._kind = _KINDS.get(start, "events")
             if self._kind == "events":
-                return list(self._chunks(self._parser.feed(self._head)))
+                yield from self._chunks(self._parser.feed(self._head))
         if self._kind == "page":
             raise ModelMalformedError("The provider answered with a page instead of a stream.", fault="html")
-        return []
 
-    def close(self) -> list[Chunk]:
-        """The body ended.
-
-        Raises:
-            ModelTruncatedError: Without a terminator.
-            ModelMalformedError: What came was no answer at all.
-        """
+    def _end(self) -> Iterator[Chunk]:
         if self.finished:
-            return []
-        chunks = list(self._document() if self._kind == "document" else self._chunks(self._parser.close()))
+            return
+        yield from self._document() if self._kind == "document" else self._chunks(self._parser.close())
         if self.finished:
-            return chunks
+            return
         if self._parser.strange:
             raise ModelMalformedError("The provider answered with text that is no event stream.", fault="not_events")
         raise ModelTruncatedError("The stream ended without a finish reason.", fault="cut")
@@ -86,6 +97,8 @@ class ChatStream:
             chunk = (self._mould.cast(data) if plain else None) or self._parsed(data, plain=plain)
             if chunk is not None:
                 yield chunk
+        if self._parser.fault is not None:
+            raise self._parser.fault
 
     def _parsed(self, data: str, *, plain: bool) -> Chunk | None:
         """The chunk in an event; None if it says nothing. What is `plain` may be a mould for others."""

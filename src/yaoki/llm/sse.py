@@ -13,6 +13,7 @@ class SseParser:
     character or a line ending may be split between two feeds.
 
     Attributes:
+        fault: What is wrong with what follows the events that were handed out; nothing more is read then.
         strange: A line came that the grammar knows, but no event stream has: no comment and none of the four fields.
 
     Example:
@@ -21,7 +22,7 @@ class SseParser:
         ['1\n2']
     """
 
-    __slots__ = ("_after_cr", "_buffer", "_data", "_size", "_started", "strange")
+    __slots__ = ("_after_cr", "_buffer", "_data", "_size", "_started", "fault", "strange")
 
     def __init__(self) -> None:
         self._buffer: bytes = b""
@@ -29,13 +30,13 @@ class SseParser:
         self._size = 0
         self._started = False
         self._after_cr = False
+        self.fault: ModelMalformedError | None = None
         self.strange = False
 
     def feed(self, raw: bytes) -> list[str]:
-        """The data of every event that `raw` completes.
+        """The data of every event that `raw` completes, up to a `fault`.
 
-        Raises:
-            ModelMalformedError: An event of more than a megabyte, or bytes that are not UTF-8.
+        That is an event of more than a megabyte, or bytes that are not UTF-8.
         """
         if self._after_cr and raw:
             raw = raw.removeprefix(b"\n")
@@ -52,39 +53,40 @@ class SseParser:
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = text.split(b"\n")
         self._buffer = lines.pop()
-        events = self._take(lines)
-        self._grow(0)
-        return events
+        return self._take(lines)
 
     def close(self) -> list[str]:
-        """The stream ended: the data of an event whose closing blank line never came.
-
-        Raises:
-            ModelMalformedError: As `feed`.
-        """
+        """The stream ended: the data of an event whose closing blank line never came; else as `feed`."""
         lines, self._buffer = [self._buffer, b""], b""
         return self._take(lines)
 
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self._size + len(self._buffer) > MAX_EVENT_BYTES:
-            raise ModelMalformedError("The provider sent an event of over a megabyte.", fault="oversized_event")
-
     def _take(self, lines: list[bytes]) -> list[str]:
         events: list[str] = []
-        for line in lines:
-            if not line:
-                if self._data:
-                    events.append(_decode(b"\n".join(self._data)))
-                    self._data, self._size = [], 0
-                continue
-            field, _, value = line.partition(b":")
-            if field == b"data":
-                self._data.append(value.removeprefix(b" "))
-                self._grow(len(value))
-            elif field not in (b"", b"event", b"id", b"retry"):
-                self.strange = True
+        try:
+            for line in lines if self.fault is None else ():
+                self._read(line, events)
+            self._refuse_without_end(len(self._buffer))
+        except ModelMalformedError as fault:
+            self.fault = fault
         return events
+
+    def _read(self, line: bytes, events: list[str]) -> None:
+        if not line:
+            if self._data:
+                data, self._data, self._size = self._data, [], 0
+                events.append(_decode(b"\n".join(data)))
+            return
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            self._data.append(value.removeprefix(b" "))
+            self._size += len(value)
+            self._refuse_without_end()
+        elif field not in (b"", b"event", b"id", b"retry"):
+            self.strange = True
+
+    def _refuse_without_end(self, more: int = 0) -> None:
+        if self._size + more > MAX_EVENT_BYTES:
+            raise ModelMalformedError("The provider sent an event of over a megabyte.", fault="oversized_event")
 
 
 def _decode(raw: bytes) -> str:

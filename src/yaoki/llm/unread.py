@@ -108,6 +108,8 @@ class UnreadResponse(OpenAIStreamedResponse):
                 chunks, more = await _next(chat, body)
                 for delta in found.take(chunks):
                     yield delta
+                if chat.fault is not None:
+                    raise chat.fault
             for delta in found.ending():
                 yield delta
         finally:
@@ -118,7 +120,7 @@ async def _next(chat: ChatStream, body: AsyncIterator[bytes]) -> tuple[list[Chun
     """The chunks of the next piece, and whether there may be more. After the terminator nothing is a fault.
 
     Raises:
-        ModelInferenceError: The body breaks off, or `chat` finds a fault.
+        ModelInferenceError: The body breaks off.
     """
     try:
         async with asyncio.timeout(LINGER_S if chat.finished else None):

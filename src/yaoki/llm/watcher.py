@@ -138,10 +138,14 @@ class _WatchedStream(httpx2.AsyncByteStream):
             async for raw in self._inner:
                 if not self._chat.complete:
                     self._take(self._chat.feed(self._unpack(raw)))
+                if self._chat.fault is not None:
+                    raise self._chat.fault
                 while len(self._chunks) > _AHEAD:
                     self._taken.clear()
                     await self._taken.wait()
             self._take(self._chat.close())
+            if self._chat.fault is not None:
+                raise self._chat.fault
         except (httpx2.HTTPError, OSError, zlib.error) as error:
             if not self._chat.finished:  # after the terminator nothing is a fault
                 raise rename(error) or ModelMalformedError("The answer cannot be read.", fault="unreadable") from error

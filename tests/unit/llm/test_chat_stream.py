@@ -15,6 +15,7 @@ from yaoki.errors import (
 )
 from yaoki.llm.chat_stream import ChatStream, Chunk
 from yaoki.llm.finish_words import finish_reason
+from yaoki.llm.sse import MAX_EVENT_BYTES
 
 
 def event(delta: Any = None, finish: str | None = None, **more: Any) -> bytes:
@@ -26,6 +27,8 @@ def told(*raw: bytes) -> tuple[str, ChatStream]:
     chat = ChatStream()
     chunks: list[Chunk] = [chunk for piece in raw for chunk in chat.feed(piece)]
     chunks += chat.close()
+    if chat.fault is not None:
+        raise chat.fault
     choices = [choice for chunk in chunks for choice in chunk["choices"]]
     return "".join(choice["delta"].get("content") or "" for choice in choices), chat
 
@@ -178,3 +181,37 @@ def test_json_without_a_bottom_is_malformed(raw: bytes) -> None:
     with pytest.raises(ModelMalformedError) as malformed:
         told(raw % (b"[" * 100_000))
     assert malformed.value.facts["fault"] == "bad_json"
+
+
+@pytest.mark.requirement("P-3")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        b'data: {"error": {"code": 503}}\n\n',
+        b"data: {nonsense\n\n",
+        b"data: \xff\n\n",
+        b"data: [DONE]\n\n",
+        b"data: " + b"x" * MAX_EVENT_BYTES + b"\n\n",
+    ],
+)
+@pytest.mark.parametrize("first", [HI, HI + HI])
+def test_what_came_in_the_same_read_before_a_fault_is_handed_out(first: bytes, fault: bytes) -> None:
+    chat = ChatStream()
+    chunks = chat.feed(first + fault + STOP)
+    assert [chunk["choices"][0]["delta"]["content"] for chunk in chunks] == ["Hi"] * first.count(HI)
+    assert chat.fault is not None
+    assert (chat.feed(HI), chat.close(), chat.finished) == ([], [], False)
+
+
+def test_what_the_end_completes_before_a_cut_is_handed_out() -> None:
+    chat = ChatStream()
+    assert chat.feed(HI[:-2]) == []
+    assert len(chat.close()) == 1
+    assert isinstance(chat.fault, ModelTruncatedError)
+
+
+@pytest.mark.parametrize("late", [b"data: \xff\n\n", b"data: " + b"x" * MAX_EVENT_BYTES])
+def test_nothing_after_the_terminator_is_a_fault(late: bytes) -> None:
+    chat = ChatStream()
+    assert len(chat.feed(HI + STOP + late)) == 2
+    assert (chat.fault, chat.complete) == (None, True)

@@ -99,7 +99,7 @@ def test_an_instructed_model_may_put_quotes_around_the_last_words() -> None:
 def test_a_quote_that_belongs_to_the_text_stays() -> None:
     shown = 'Then the keeper said: "Seven lighthouses'
     assert joined(shown, f'{anchor_of(shown)}" and left.', "instruction", gap=" ") == f'{shown}" and left.'
-    shown = 'Fields: {"unit": "https://example.org/lights?of=night'
+    shown = 'Fields of light: {"at": "Eddystone", "unit": "https://example.org/lights?of=night'
     assert anchor_of(shown).startswith('"')
     assert joined(shown, f'{anchor_of(shown)}"}} and', "instruction", gap="", whole=False) == f'{shown}"}} and'
 

@@ -79,6 +79,8 @@ class Wire:
                     raw = await (body.last_piece() if chat.finished else body.piece())
                     for delta in deltas.take(chat.feed(raw) if raw else chat.close()):
                         yield delta
+                    if chat.fault is not None:
+                        raise chat.fault
                 await body.drain()
         except aiohttp.ClientResponseError as error:
             raise ModelMalformedError("The provider does not speak HTTP.", fault="bad_http") from error

@@ -15,7 +15,12 @@ from typing import Any, Self, cast
 
 import httpx2
 
-from yaoki.errors import AIOrchestrationError, CommunicationConnectionLostError, CommunicationProtocolError
+from yaoki.errors import (
+    CLASS_OF,
+    AIOrchestrationError,
+    CommunicationConnectionLostError,
+    CommunicationProtocolError,
+)
 
 _CONNECT_S = 2.0
 _ANSWER_S = 15.0
@@ -219,15 +224,8 @@ def error_of(response: httpx2.Response) -> AIOrchestrationError:
         if response.is_server_error:
             return CommunicationConnectionLostError(text)
         return CommunicationProtocolError(text)
-    cls = _kinds(AIOrchestrationError).get(facts["kind"], CommunicationProtocolError)
+    cls = CLASS_OF.get(str(facts["kind"]), CommunicationProtocolError)
     return cls(str(facts.get("detail", facts["kind"])), retry_after_s=facts.get("retry_after_s"))
-
-
-def _kinds(cls: type[AIOrchestrationError]) -> dict[str, type[AIOrchestrationError]]:
-    found: dict[str, type[AIOrchestrationError]] = {}
-    for child in cls.__subclasses__():
-        found |= _kinds(child) or {child.row.name: child}
-    return found
 
 
 def _lost(error: httpx2.TransportError) -> CommunicationConnectionLostError:

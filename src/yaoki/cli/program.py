@@ -95,15 +95,17 @@ def serve(
 def chat(
     context: typer.Context,
     config: ConfigOption = None,
-    session: Annotated[str | None, typer.Option("--session", "-s", metavar="ID", help="Go on with it.")] = None,
+    session: Annotated[
+        str | None, typer.Option("--session", "-s", metavar="ID", help="Go on with this session.")
+    ] = None,
     once: Annotated[str | None, typer.Option("--once", metavar="QUESTION", help="Ask this and end.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event as a JSON line.")] = False,
 ) -> None:
     """Talk in the terminal.
 
-    Uses the server that runs; starts one inside if there is none. Ctrl-C stops the answer, a second one leaves; Ctrl-D
-    leaves. Where questions come from --once or a pipe, the exit code says whether the answers are whole: 0 they are, 1
-    one is not (the standard error says what is missing), 130 it was stopped.
+    Uses the server that runs, or starts one inside this command. Ctrl-C stops the answer, a second one leaves; Ctrl-D
+    leaves. With --once, or questions from a pipe, the exit code is 0 if every answer is whole, 1 if one is not (the
+    standard error says what is missing), 130 if it was stopped.
     """
     from yaoki.cli.chat import ChatOptions
     from yaoki.cli.chat import chat as talk
@@ -113,12 +115,13 @@ def chat(
 
 @app.command(epilog=_examples("yaoki demo", "yaoki demo --json", "yaoki demo > demo.txt"))
 def demo(as_json: JsonOption = False) -> None:
-    """Show what Yaoki does about a cut stream and a killed server, beside the bare openai SDK.
+    """Watch a cut stream and a killed server.
 
-    Takes about a minute; needs no key and no network, only the embedded model (yaoki models install). Real are the
-    model, the server, the sockets and the signals. One answer of the model is recorded, and played to both sides with
-    the same cut. The scoreboard is computed from what each side was given. The exit code is 0 if Yaoki won, 1 if not.
-    Everything happens in a temporary folder and on free ports of 127.0.0.1, and is gone afterwards.
+    The bare openai SDK stands beside Yaoki. Takes less than a minute; needs no key and no network, only the embedded
+    model (yaoki models install). The model, the server, the sockets and the signals are real. One answer of the model
+    is recorded and played to both sides with the same cut. The scoreboard is computed from what each side received.
+    The exit code is 0 if Yaoki won, 1 if not. Everything happens in a temporary folder and on free ports of 127.0.0.1,
+    and is gone afterwards.
     """
     from yaoki.cli.demo.demo import demo as play
 
@@ -129,7 +132,7 @@ def demo(as_json: JsonOption = False) -> None:
 def doctor(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Say what works, and what to do about the rest.
 
-    Spends nothing, and leaves alone whatever runs. The exit code is 0 if everything that is needed works, 1 if not.
+    Costs nothing and changes nothing. The exit code is 0 if everything that is needed works, 1 if not.
     """
     from yaoki.cli.doctor.doctor import doctor as examine
 
@@ -144,7 +147,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new events as they come.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a session's event log: every word, heal and end.
+    """Print a session's event log.
 
     Reads the database beside a running server, without disturbing it.
     """

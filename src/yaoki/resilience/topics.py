@@ -49,8 +49,7 @@ class CallEnded(Record):
     """A guarded call is over, with everything the guard did for it.
 
     Attributes:
-        outcome: succeeded, failed, timed_out, rejected (never started), ignored (the caller's fault, or cancelled),
-            or fell_back.
+        outcome: succeeded, failed, timed_out, rejected (never started), or ignored (the caller's fault, or cancelled).
         kind: The kind of the error, if it is known.
         attempts: Tries in all, the first included; 0 if none was started.
     """

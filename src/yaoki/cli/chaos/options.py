@@ -19,7 +19,7 @@ EXAMPLES = (
 def chaos(
     words: Annotated[list[str] | None, typer.Argument(metavar="-- COMMAND", help="Your program.")] = None,
     upstream: Annotated[
-        str, typer.Option(metavar="URL", help="The base URL that really answers; `scripted` needs none.")
+        str, typer.Option(metavar="URL", help="The base URL that really answers; `scripted`: one of ours.")
     ] = "scripted",
     faults: Annotated[str, typer.Option(metavar="NAMES", help="Faults, sets, rows; commas between.")] = "default",
     command: Annotated[str | None, typer.Option(metavar="LINE", help="Your program, on one line; no shell.")] = None,
@@ -27,32 +27,36 @@ def chaos(
     at: Annotated[
         int | None, typer.Option(min=0, metavar="CHARS", help="Text before the fault [default: two fifths].")
     ] = None,
-    timeout_s: Annotated[float, typer.Option(min=0.1, help="How long a run may take.")] = 30.0,
+    timeout_s: Annotated[float, typer.Option(min=0.1, metavar="S", help="How long a run may take.")] = 30.0,
     pause_s: Annotated[
-        float, typer.Option(min=0.001, help="Length of a pause; between two things that trickle.")
+        float, typer.Option(min=0.001, metavar="S", help="Length of a pause, and between pieces that trickle.")
     ] = 1.0,
-    parallel: Annotated[int, typer.Option(min=1, max=64, help="Runs at the same time.")] = 1,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the proxy; 0: a free one.")] = 0,
+    parallel: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Runs at the same time.")] = 1,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="Where the proxy listens; 0: a free one.")
+    ] = 0,
     client_base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="For your program: what stands between it and the proxy.")
+        str | None,
+        typer.Option(metavar="URL", help="What your program asks, where something stands between it and the proxy."),
     ] = None,
     told_pattern: Annotated[
-        str | None, typer.Option(metavar="REGEX", help="Output that says that something is missing.")
+        str | None,
+        typer.Option(metavar="REGEX", help="What your program prints when it knows that an answer is not whole."),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="For chaos.html and chaos.json.")] = Path("chaos-report"),
     as_json: JsonOption = False,
-    listed: Annotated[bool, typer.Option("--list", help="Print every set and fault, and end.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Print every set and every fault.")] = False,
 ) -> None:
-    """Try your own program under faults of its model provider, and report what it made of them.
+    """Test your own program under model faults.
 
-    Stands as a proxy before an OpenAI-compatible base URL, and runs your program once without and once with each fault.
-    The program finds the proxy in OPENAI_BASE_URL, or where {base_url} stands in its arguments; it must print the
-    answer. Counted is how many answers were whole, told (it failed, or said so), cut and called success, repeated, hung
-    or lost.
+    Puts a proxy before an OpenAI-compatible base URL. Runs your program once without a fault, and once with each. The
+    program finds the proxy in OPENAI_BASE_URL, or where {base_url} stands in its arguments; it must print the answer.
+    The report counts how many answers were whole, told (it failed, or said so), cut and called a success, repeated,
+    hung or lost.
 
-    What the upstream said is recorded and given again in each run, hit by its fault. Without --upstream a scripted
-    provider on this machine answers. The exit code is 0 if no answer was cut and called success, repeated, hung or
-    lost, 1 if one was, 2 if nothing could be measured.
+    The upstream is asked once; its answer is recorded and played in each run, hit by that run's fault. Without
+    --upstream a scripted provider on this machine answers. The exit code is 0 if no answer was cut and called a
+    success, repeated, hung or lost, 1 if one was, 2 if nothing could be measured.
     """
     from yaoki.cli.chaos import chaos as work
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from yaoki.errors import AIOrchestrationError, ModelMalformedError, ModelTruncatedError
 from yaoki.llm.failures import in_band_error
-from yaoki.llm.finish_words import finish_reason
+from yaoki.llm.finish_words import finish_reason, says_nothing
 from yaoki.llm.halves import Halves
 from yaoki.llm.mould import Mould
 from yaoki.llm.sse import SseParser
@@ -27,6 +27,9 @@ _MINE = (0, None, "0")
 class ChatStream:
     """Follows one response body, whatever it turns out to be: events, one JSON document, or a page.
 
+    Args:
+        joins: Neighbouring chunks that differ in their text alone are handed out as one.
+
     Attributes:
         finished: The terminator was seen.
         complete: Nothing more is worth waiting for: usage or `[DONE]` came, and the terminator had been seen.
@@ -34,9 +37,10 @@ class ChatStream:
             is not the protocol, or an end without a terminator. Nothing is read after it; whoever reads raises it.
     """
 
-    __slots__ = ("_halves", "_head", "_kind", "_mould", "_parser", "complete", "fault", "finished")
+    __slots__ = ("_halves", "_head", "_joins", "_kind", "_mould", "_parser", "complete", "fault", "finished")
 
-    def __init__(self) -> None:
+    def __init__(self, *, joins: bool = False) -> None:
+        self._joins = joins
         self._parser = SseParser()
         self._halves = Halves()
         self._mould = Mould(_without_finish)
@@ -90,15 +94,28 @@ class ChatStream:
         raise ModelTruncatedError("The stream ended without a finish reason.", fault="cut")
 
     def _chunks(self, events: list[str]) -> Iterator[Chunk]:
+        texts: list[str] = []
         for data in events:
+            plain = not (self.finished or self._halves.waiting)
+            text = self._mould.text_in(data) if plain else None
+            if text is not None:
+                texts.append(text)
+                continue
+            yield from self._cast(texts)
+            texts.clear()
             if self.complete:
                 return
-            plain = not (self.finished or self._halves.waiting)
-            chunk = (self._mould.cast(data) if plain else None) or self._parsed(data, plain=plain)
+            chunk = self._parsed(data, plain=plain)
             if chunk is not None:
                 yield chunk
+        yield from self._cast(texts)
         if self._parser.fault is not None:
             raise self._parser.fault
+
+    def _cast(self, texts: list[str]) -> Iterator[Chunk]:
+        """The chunks of the mould with these texts."""
+        joined = ["".join(texts)] if self._joins and texts else texts
+        return map(self._mould.cast, joined)
 
     def _parsed(self, data: str, *, plain: bool) -> Chunk | None:
         """The chunk in an event; None if it says nothing. What is `plain` may be a mould for others."""
@@ -149,12 +166,13 @@ class ChatStream:
         message = _mapping(choice.get("message"))
         if not message:
             raise ModelMalformedError("The provider sent JSON that is no completion.", fault="json_document")
-        if not isinstance(choice.get("finish_reason"), str) or not choice["finish_reason"]:
+        word = choice.get("finish_reason")
+        if not isinstance(word, str) or says_nothing(word):
             return
         delta = {key: value for key, value in message.items() if value is not None}
         for index, call in enumerate(_list(delta.get("tool_calls"))):
             _mapping(call).setdefault("index", index)
-        new = {"index": 0, "delta": delta, "finish_reason": choice["finish_reason"]}
+        new = {"index": 0, "delta": delta, "finish_reason": word}
         yield self._note({**document, "object": "chat.completion.chunk", "choices": [new]})
 
 
@@ -189,10 +207,15 @@ def _choice(choice: object) -> Chunk:
     delta = facts.get("delta")
     if not facts or not isinstance(delta, dict | None):
         raise _misshapen("choice")
+    if facts.get("error"):
+        raise in_band_error(facts["error"])
     if delta and not isinstance(_mapping(cast("object", delta)).get("content"), str | list | None):
         raise _misshapen("content")
-    if not isinstance(facts.get("finish_reason"), str | None):
+    word = facts.get("finish_reason")
+    if not isinstance(word, str | None):
         raise _misshapen("finish_reason")
+    if word is not None and says_nothing(word):
+        facts["finish_reason"] = None
     return facts
 
 

@@ -34,15 +34,18 @@ class Mould:
         self._choice: Chunk = {}
         self._delta: Chunk = {}
 
-    def cast(self, data: str) -> Chunk | None:
-        """The chunk that `data` says; None if it has to be parsed."""
+    def text_in(self, data: str) -> str | None:
+        """The text of the chunk in `data`, which `cast` makes of it; None if it has to be parsed."""
         before, after = self._before, self._after
         if not before or not data.startswith(before) or not data.endswith(after):
             return None
         text = data[len(before) : -len(after)]
-        if len(data) < len(before) + len(after) or _PLAIN.fullmatch(text) is None:
-            return None
-        return self._with(text)
+        return text if len(data) >= len(before) + len(after) and _PLAIN.fullmatch(text) else None
+
+    def cast(self, text: str) -> Chunk:
+        """The chunk with this text, or with the texts of several."""
+        choice = {**self._choice, "delta": {**self._delta, "content": text}}
+        return {**self._chunk, "choices": [choice]}
 
     def learn(self, data: str, chunk: Chunk) -> None:
         """Take the shape of a chunk that was parsed, if it carries text and nothing that ends a stream."""
@@ -65,10 +68,6 @@ class Mould:
     def _holds(self, text: str) -> bool:
         """Whether `text` in this place is the chunk's text, and nothing else depends on it."""
         try:
-            return self._parse(f"{self._before}{text}{self._after}") == self._with(text)
+            return self._parse(f"{self._before}{text}{self._after}") == self.cast(text)
         except (ValueError, AIOrchestrationError):
             return False
-
-    def _with(self, text: str) -> Chunk:
-        choice = {**self._choice, "delta": {**self._delta, "content": text}}
-        return {**self._chunk, "choices": [choice]}

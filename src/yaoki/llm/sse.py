@@ -51,6 +51,10 @@ class SseParser:
         if b"\r" in raw:
             self._after_cr = text.endswith(b"\r")
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        events = None if self._data or self.fault is not None else _plain_events(text)
+        if events is not None:
+            self._buffer = b""
+            return events
         lines = text.split(b"\n")
         self._buffer = lines.pop()
         return self._take(lines)
@@ -87,6 +91,18 @@ class SseParser:
     def _refuse_without_end(self, more: int = 0) -> None:
         if self._size + more > MAX_EVENT_BYTES:
             raise ModelMalformedError("The provider sent an event of over a megabyte.", fault="oversized_event")
+
+
+def _plain_events(text: bytes) -> list[str] | None:
+    """The events, if there are only whole ones, of a single `data: ` line each, as there are as a rule; else None."""
+    if len(text) > MAX_EVENT_BYTES or not text.endswith(b"\n\n"):
+        return None
+    try:
+        blocks = text[:-2].decode().split("\n\n")
+    except UnicodeDecodeError:
+        return None
+    events = [block[6:] for block in blocks if block.startswith("data: ") and "\n" not in block]
+    return events if len(events) == len(blocks) else None
 
 
 def _decode(raw: bytes) -> str:

@@ -16,10 +16,10 @@ class _Connected(BaseProtocol):
     connected = True
 
 
-def opened(clock: FakeClock) -> tuple[aiohttp.StreamReader, WireBody]:
+def opened(clock: FakeClock, *, watched: bool = True) -> tuple[aiohttp.StreamReader, WireBody]:
     loop = asyncio.get_running_loop()
     content = aiohttp.StreamReader(_Connected(loop), 65_536, loop=loop)
-    return content, WireBody(content, (aiohttp.ClientError,), clock)
+    return content, WireBody(content, (aiohttp.ClientError,), watched=watched, clock=clock)
 
 
 async def past_the_beginning(content: aiohttp.StreamReader, body: WireBody) -> None:
@@ -48,6 +48,18 @@ async def test_what_comes_slowly_is_not_kept_waiting() -> None:
     await asyncio.sleep(0)
     assert reading.done()
     assert await reading == b"a"
+
+
+async def test_what_nobody_sees_grow_is_read_in_gulps_after_its_first_sign_of_life() -> None:
+    content, body = opened(FakeClock(), watched=False)
+    content.feed_data(b"first")
+    assert await body.piece() == b"first"
+    reading = asyncio.create_task(body.piece())
+    for piece in (b"a", b"b", b"c"):
+        content.feed_data(piece)
+        await asyncio.sleep(0)
+    assert not reading.done()
+    assert await reading == b"abc"
 
 
 async def test_the_end_wakes_whoever_gathers() -> None:

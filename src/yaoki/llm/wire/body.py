@@ -16,6 +16,8 @@ GULP_S = 0.03
 """Seconds from one piece to the next, where the body comes that quickly."""
 AT_ONCE = 3
 """Pieces at the beginning that are handed out as they come: with the third a whole word is there to be shown."""
+UNWATCHED_GULP_S = 0.1
+"""Seconds from one piece to the next after the first, which is a sign of life, where nobody sees the answer grow."""
 
 
 class WireBody:
@@ -24,17 +26,23 @@ class WireBody:
     Args:
         content: As aiohttp gives it; nobody else reads it.
         unreadable: The errors that it may raise.
+        watched: Somebody sees the answer grow.
     """
 
-    __slots__ = ("_clock", "_content", "_ended", "_last", "_pieces", "_unreadable", "_waiter")
+    __slots__ = ("_at_once", "_clock", "_content", "_ended", "_gulp_s", "_last", "_unreadable", "_waiter")
 
     def __init__(
-        self, content: aiohttp.StreamReader, unreadable: tuple[type[Exception], ...], clock: Clock = SYSTEM_CLOCK
+        self,
+        content: aiohttp.StreamReader,
+        unreadable: tuple[type[Exception], ...],
+        *,
+        watched: bool = True,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._content = content
         self._unreadable = unreadable
         self._clock = clock
-        self._pieces = 0
+        self._at_once, self._gulp_s = (AT_ONCE, GULP_S) if watched else (1, UNWATCHED_GULP_S)
         self._last = 0.0
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
@@ -46,20 +54,22 @@ class WireBody:
         Raises:
             aiohttp.ClientError: The body broke off. All that came before has been handed out.
         """
-        if self._pieces >= AT_ONCE and not self._ended:
-            rest_s = self._last + GULP_S - self._clock.monotonic()
+        if self._at_once:
+            self._at_once -= 1
+        elif not self._ended:
+            rest_s = self._last + self._gulp_s - self._clock.monotonic()
             if rest_s > 0.0:
                 await self._gather(rest_s)
-        self._pieces += 1
         error = self._content.exception()
         raw = (error and self._before(error)) or await self._content.readany()
         self._last = self._clock.monotonic()
         return raw
 
     async def last_piece(self) -> bytes:
-        """The same after the terminator, where nothing is a fault and nothing is worth a wait."""
+        """The same after the terminator, where nothing is a fault and little is worth a wait."""
+        rest_s = self._last + LINGER_S - self._clock.monotonic()
         with suppress(TimeoutError, *self._unreadable):
-            async with asyncio.timeout(LINGER_S):
+            async with asyncio.timeout(max(0.0, rest_s)):
                 return await self._content.readany()
         return b""
 

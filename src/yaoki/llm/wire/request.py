@@ -30,6 +30,11 @@ class WireRequest:
         """Whether the model may call one."""
         return bool(self.body.get("tools")) and self.body.get("tool_choice") != "none"
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody sees the answer grow."""
+        return bool(self.body.get("stream"))
+
     def about(self, *, shorten: bool = True) -> About:
         """What the chain may know of it.
 

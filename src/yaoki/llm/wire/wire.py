@@ -66,7 +66,7 @@ class Wire:
         """Answer, or go on with half an answer. See `Upstream.stream`."""
         asked = json.dumps(self._body(request.body, half)).encode()
         url = f"{self._base_url().rstrip('/')}/chat/completions"
-        chat, deltas = ChatStream(), WireDeltas(offered=request.offers_tools)
+        chat, deltas = ChatStream(joins=True), WireDeltas(offered=request.offers_tools)
         try:
             async with self._open().post(url, data=asked, headers=self._headers, allow_redirects=False) as response:
                 if response.status != _OK:
@@ -74,7 +74,7 @@ class Wire:
                 if response.headers.get("server") == _HANGS_UP:
                     self._headers["connection"] = "close"
                     _keep_no_longer(response)
-                body, raw = WireBody(response.content, _FOREIGN), b"-"
+                body, raw = WireBody(response.content, _FOREIGN, watched=request.is_watched), b"-"
                 while raw and not chat.complete:
                     raw = await (body.last_piece() if chat.finished else body.piece())
                     for delta in deltas.take(chat.feed(raw) if raw else chat.close()):

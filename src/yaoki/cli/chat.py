@@ -12,10 +12,10 @@ from yaoki.cli.answer import WHOLE
 from yaoki.cli.background import Background
 from yaoki.cli.client import Client
 from yaoki.cli.conversation import Conversation
+from yaoki.cli.find_server import server_for
 from yaoki.cli.globals import Globals
-from yaoki.cli.logs import secret_values, set_up
+from yaoki.cli.logging_setup import secret_values, set_up_logging
 from yaoki.cli.outcome import FAILED, INTERRUPTED, OK
-from yaoki.cli.place import server_for
 from yaoki.cli.screen import JsonScreen, Screen
 from yaoki.errors import AIOrchestrationError
 
@@ -51,7 +51,7 @@ def chat(options: Globals, wanted: ChatOptions) -> int:
     """
     settings = options.settings()
     level = logging.INFO if options.verbose else logging.CRITICAL
-    set_up(level=level, secrets=secret_values(settings.secret_variables()))
+    set_up_logging(level=level, secrets=secret_values(settings.secret_variables()))
     screen = JsonScreen() if wanted.as_json else Screen()
     with Background() as loop, loop.hold(_connected(settings)) as client:
         talk = _Talk(loop, client, screen)

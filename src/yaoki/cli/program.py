@@ -1,10 +1,13 @@
-"""The commands of `yaoki`: names, options and help. Each body is one call into the module that does the work."""
+"""The commands of `yaoki`: names, options and help.
+
+Each body is one call into the module that does the work; it has the command's name, such as `chat` or `keys`.
+"""
 
 from typing import Annotated, NoReturn
 
 import typer
 
-from yaoki.cli import keys, models, sessions
+from yaoki.cli import key_commands, models, session_commands
 from yaoki.cli.chaos.options import EXAMPLES, chaos
 from yaoki.cli.globals import ConfigOption, Globals, JsonOption, globals_of
 from yaoki.cli.outcome import EXPECTED, exit_code_of, say
@@ -25,8 +28,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.add_typer(models.app, name="models")
-app.add_typer(sessions.app, name="sessions")
-app.add_typer(keys.app, name="keys")
+app.add_typer(session_commands.app, name="sessions")
+app.add_typer(key_commands.app, name="keys")
 
 
 def run(arguments: list[str]) -> int:
@@ -151,7 +154,7 @@ def logs(
 
     Reads the database beside a running server, without disturbing it.
     """
-    from yaoki.cli.event_log import print_log
+    from yaoki.cli.logs import print_log
 
     print_log(globals_of(context, config), session, follow=follow, as_json=as_json)
 

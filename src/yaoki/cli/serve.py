@@ -5,7 +5,7 @@ import logging
 import os
 
 from yaoki.cli.globals import Globals
-from yaoki.cli.logs import secret_values, set_up
+from yaoki.cli.logging_setup import secret_values, set_up_logging
 
 
 def serve(options: Globals, *, json_logs: bool) -> None:
@@ -18,7 +18,7 @@ def serve(options: Globals, *, json_logs: bool) -> None:
     settings.require_all(os.environ)
     level = logging.DEBUG if options.verbose else logging.INFO
     secrets = secret_values(settings.secret_variables())
-    set_up(json_lines=json_logs, level=level, secrets=secrets, patient=False)
+    set_up_logging(json_lines=json_logs, level=level, secrets=secrets, patient=False)
     gc.disable()  # what imports make stays: looking for garbage among it costs a fifth of the start
     from yaoki.app import serve as run  # a second of imports, only once the settings are known to be right
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from yaoki.monitoring.errors import ErrorCounter
+from yaoki.monitoring.error_counter import ErrorCounter
 from yaoki.recovery.reports import RecoveryEnded
 from yaoki.resilience.breaker import BreakerState, CircuitBreaker
 from yaoki.resilience.registry import Guards

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from yaoki.monitoring.errors import ErrorCounter
+from yaoki.monitoring.error_counter import ErrorCounter
 from yaoki.monitoring.guard_metrics import GuardMetrics
 from yaoki.monitoring.loop_watchdog import LoopStalled
 from yaoki.monitoring.turn_metrics import TurnMetrics

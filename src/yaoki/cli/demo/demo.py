@@ -25,7 +25,7 @@ from yaoki.cli.demo.screen import RIGHT, NoStage, PlainLines, SplitScreen, Stage
 from yaoki.cli.demo.sdk import ask_bare_sdk
 from yaoki.cli.demo.server import FIRST, DemoServer
 from yaoki.cli.demo.tape import Messages, Player, Tape, record
-from yaoki.cli.logs import set_up
+from yaoki.cli.logging_setup import set_up_logging
 from yaoki.cli.outcome import FAILED, INTERRUPTED, OK, say
 from yaoki.faults import FaultProxy, Lane, Link
 from yaoki.llm.local import LocalModel, LocalModelPolicy
@@ -51,7 +51,7 @@ def demo(*, as_json: bool) -> int:
         ConfigurationError: The weights or the runtime of the embedded model are not installed.
         AIOrchestrationError: The acts could not be played.
     """
-    set_up(level=logging.CRITICAL)
+    set_up_logging(level=logging.CRITICAL)
     console = Console(width=None if Console().is_terminal else _PLAIN_WIDTH)
     stage: Stage = NoStage() if as_json else SplitScreen(console) if console.is_terminal else PlainLines(console)
     try:

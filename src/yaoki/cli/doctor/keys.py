@@ -1,7 +1,7 @@
 """The examination of API keys: whether the base URL wants one, and whether anybody has one."""
 
 from yaoki.cli.doctor.findings import Finding, note, ok, warning
-from yaoki.cli.reading import reader
+from yaoki.cli.read_store import reader
 from yaoki.errors import AIOrchestrationError
 from yaoki.settings import Settings
 

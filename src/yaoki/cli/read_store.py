@@ -1,4 +1,4 @@
-"""The store, read beside whoever writes it."""
+"""Reading the store while a server may be writing it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

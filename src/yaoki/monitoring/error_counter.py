@@ -1,4 +1,4 @@
-"""One counter for every error, whoever met it."""
+"""One counter for all errors, whichever layer they were met in."""
 
 from prometheus_client import CollectorRegistry, Counter
 

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from yaoki.cli.log_writer import MAX_WAITING
-from yaoki.cli.logs import secret_values, set_up
+from yaoki.cli.logging_setup import secret_values, set_up_logging
 
 CANARY = 'sk-"canary"-4711'
 
@@ -40,14 +40,14 @@ def speak() -> None:
 @pytest.mark.requirement("X10")
 @pytest.mark.parametrize("json_lines", [True, False])
 def test_a_canary_never_appears(stream: io.StringIO, json_lines: bool) -> None:
-    set_up(json_lines=json_lines, secrets=[CANARY], stream=stream)
+    set_up_logging(json_lines=json_lines, secrets=[CANARY], stream=stream)
     speak()
     assert "***" in stream.getvalue()
     assert "canary" not in stream.getvalue()
 
 
 def test_json_lines_are_json_with_level_logger_time_and_traceback(stream: io.StringIO) -> None:
-    set_up(json_lines=True, stream=stream)
+    set_up_logging(json_lines=True, stream=stream)
     speak()
     rows = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [(row["level"], row["logger"]) for row in rows] == [
@@ -60,16 +60,16 @@ def test_json_lines_are_json_with_level_logger_time_and_traceback(stream: io.Str
 
 
 def test_records_below_the_level_are_dropped(stream: io.StringIO) -> None:
-    set_up(level=logging.ERROR, stream=stream)
+    set_up_logging(level=logging.ERROR, stream=stream)
     structlog.get_logger("yaoki.test").info("quiet")
     assert stream.getvalue() == ""
 
 
 def test_the_steps_of_libraries_are_told_only_when_asked_for(stream: io.StringIO) -> None:
-    set_up(stream=stream)
+    set_up_logging(stream=stream)
     logging.getLogger("uvicorn.error").info("a step")
     assert stream.getvalue() == ""
-    set_up(level=logging.DEBUG, stream=stream)
+    set_up_logging(level=logging.DEBUG, stream=stream)
     logging.getLogger("uvicorn.error").info("a step")
     assert "a step" in stream.getvalue()
 
@@ -78,7 +78,7 @@ def test_the_steps_of_libraries_are_told_only_when_asked_for(stream: io.StringIO
 def test_a_log_that_nobody_reads_holds_nobody_up(stream: io.StringIO) -> None:
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as unread, os.fdopen(reading) as reader:
-        set_up(stream=unread, patient=False)
+        set_up_logging(stream=unread, patient=False)
         writer = logging.getLogger().handlers[0]
         for n in range(3 * MAX_WAITING):
             logging.getLogger("yaoki.test").info("line %d %s", n, "x" * 100)
@@ -92,14 +92,14 @@ def test_a_log_that_nobody_reads_holds_nobody_up(stream: io.StringIO) -> None:
 
 
 def test_the_last_lines_of_a_server_are_written_before_it_ends(stream: io.StringIO) -> None:
-    set_up(stream=stream, patient=False)
+    set_up_logging(stream=stream, patient=False)
     logging.getLogger("yaoki.test").info("the last word")
     logging.getLogger().handlers[0].close()
     assert "the last word" in stream.getvalue()
 
 
 def test_a_log_whose_reader_has_gone_stops_nothing(stream: io.StringIO) -> None:
-    set_up(stream=stream, patient=False)
+    set_up_logging(stream=stream, patient=False)
     stream.close()
     logging.getLogger("yaoki.test").info("nobody hears it")
     logging.getLogger().handlers[0].close()

@@ -17,7 +17,7 @@ import httpx2
 from yaoki.errors import ModelMalformedError, ModelTruncatedError
 from yaoki.llm.failures import in_band_error, rename
 from yaoki.llm.sse import SseParser
-from yaoki.llm.watcher import LINGER_S
+from yaoki.llm.watcher import Lingering
 
 _OK = 200
 
@@ -111,11 +111,11 @@ class _WatchedStream(httpx2.AsyncByteStream):
         self._inner = inner
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        events = AnthropicEvents()
+        events, lingering = AnthropicEvents(), Lingering()
         body: Any = aiter(self._inner)
         try:
             while not events.complete:
-                async with asyncio.timeout(LINGER_S if events.finished else None):
+                async with asyncio.timeout(lingering.rest_s(finished=events.finished)):
                     raw: bytes | None = await anext(body, None)
                 if raw is None:
                     events.close()

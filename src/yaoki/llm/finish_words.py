@@ -5,7 +5,16 @@ from yaoki.llm.deltas import FinishReason
 
 _WORDS: dict[str, FinishReason] = {
     **dict.fromkeys(
-        ("length", "max_tokens", "max_output_tokens", "max_new_tokens", "model_length", "token_limit", "limit"),
+        (
+            "length",
+            "max_tokens",
+            "max_output_tokens",
+            "max_new_tokens",
+            "model_length",
+            "model_context_window_exceeded",
+            "token_limit",
+            "limit",
+        ),
         "length",
     ),
     **dict.fromkeys(
@@ -26,7 +35,18 @@ _WORDS: dict[str, FinishReason] = {
     ),
     **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call"), "tool_calls"),
 }
-_BROKEN = ("error", "abort", "cancel", "fail", "interrupt", "timeout", "insufficient", "unavailable", "malformed")
+_BROKEN_OFF = frozenset(("other", "load", "language", "pause_turn", "time_limit", "in_progress", "not_finished"))
+_BROKEN = (
+    *("error", "abort", "cancel", "fail", "interrupt", "timeout", "insufficient", "unavailable", "malformed"),
+    *("incomplete", "unexpected", "unknown", "unspecified", "too_many"),
+)
+"""Parts of words that say so, too."""
+_NO_WORDS = frozenset(("", "null", "none"))
+
+
+def says_nothing(word: str) -> bool:
+    """Whether a finish field is empty, as it is before the end; there are servers that write its `null` as text."""
+    return word.strip().casefold() in _NO_WORDS
 
 
 def finish_reason(word: str) -> FinishReason:
@@ -40,6 +60,6 @@ def finish_reason(word: str) -> FinishReason:
         ('length', 'stop')
     """
     folded = word.strip().casefold()
-    if any(broken in folded for broken in _BROKEN):
+    if folded in _BROKEN_OFF or any(broken in folded for broken in _BROKEN):
         raise ModelTruncatedError("The provider says that it broke the answer off.", fault="broken_finish", word=word)
     return _WORDS.get(folded, "stop")

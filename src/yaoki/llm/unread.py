@@ -23,7 +23,7 @@ from yaoki.llm.chat_deltas import ChatDeltas
 from yaoki.llm.chat_stream import ChatStream, Chunk
 from yaoki.llm.deltas import Delta
 from yaoki.llm.failures import rename
-from yaoki.llm.watcher import DRAIN_S, LINGER_S
+from yaoki.llm.watcher import DRAIN_S, Lingering
 
 _FIELDS = (None, "reasoning", "reasoning_content")
 _BREAKS = (httpx2.HTTPError, OSError, zlib.error)
@@ -101,11 +101,11 @@ class UnreadResponse(OpenAIStreamedResponse):
             self._parts_manager.special_token_restorer,
             offered=offered,
         )
-        chat, body = ChatStream(), stream.response.aiter_bytes()
+        chat, body, lingering = ChatStream(), stream.response.aiter_bytes(), Lingering()
         try:
             more = True
             while more and not chat.complete:
-                chunks, more = await _next(chat, body)
+                chunks, more = await _next(chat, body, lingering.rest_s(finished=chat.finished))
                 for delta in found.take(chunks):
                     yield delta
                 if chat.fault is not None:
@@ -116,14 +116,14 @@ class UnreadResponse(OpenAIStreamedResponse):
             await _leave(body, DRAIN_S if chat.complete else 0.0)
 
 
-async def _next(chat: ChatStream, body: AsyncIterator[bytes]) -> tuple[list[Chunk], bool]:
+async def _next(chat: ChatStream, body: AsyncIterator[bytes], wait_s: float | None) -> tuple[list[Chunk], bool]:
     """The chunks of the next piece, and whether there may be more. After the terminator nothing is a fault.
 
     Raises:
         ModelInferenceError: The body breaks off.
     """
     try:
-        async with asyncio.timeout(LINGER_S if chat.finished else None):
+        async with asyncio.timeout(wait_s):
             raw = await anext(body, None)
         return (chat.close(), False) if raw is None else (chat.feed(raw), True)
     except (AIOrchestrationError, *_BREAKS) as error:

@@ -17,6 +17,7 @@ from yaoki.errors import ModelMalformedError
 from yaoki.llm.chat_stream import ChatStream, Chunk
 from yaoki.llm.failures import rename
 from yaoki.llm.sse import MAX_EVENT_BYTES
+from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 
 COALESCE_S = 0.03
 LINGER_S = 0.15
@@ -29,6 +30,24 @@ _OK = 200
 _DONE = b"data: [DONE]\n\n"
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _UNMERGED = ("<think>", "</think>")
+
+
+class Lingering:
+    """How long one stream is still read: without end before the terminator, and `LINGER_S` in all after it."""
+
+    __slots__ = ("_clock", "_until")
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._until: float | None = None
+
+    def rest_s(self, *, finished: bool) -> float | None:
+        """Seconds that the next piece may take; counting begins with the first call that says `finished`."""
+        if not finished:
+            return None
+        now = self._clock.monotonic()
+        self._until = self._until or now + LINGER_S
+        return max(0.0, self._until - now)
 
 
 class PlainTransport(httpx2.AsyncBaseTransport):

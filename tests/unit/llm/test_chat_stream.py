@@ -35,6 +35,7 @@ def told(*raw: bytes) -> tuple[str, ChatStream]:
 
 STOP = event(finish="stop")
 HI = event({"content": "Hi"})
+BROKEN_CHOICE = b'data: {"choices": [{"delta": {}, "error": {"code": 503}, "finish_reason": "stop"}]}\n\n'
 
 
 @pytest.mark.requirement("M28")
@@ -49,6 +50,7 @@ HI = event({"content": "Hi"})
         [HI, STOP, b'data: {"choices": [], "usage": {"prompt_tokens": 1}}\n\n'],
         [HI, b'data: {"choices": null}\n\n', b'data: {"choices": []}\n\n', STOP],
         [HI, b'data: {"choices": [{"index": 1, "delta": {"content": "No"}, "finish_reason": "stop"}]}\n\n', STOP],
+        [event({"content": "H"}, "null"), event({"content": "i"}, "None"), event(finish=" "), STOP],
         [event({"content": None}), HI, event({"content": ""}), STOP],
         [b"\n \n" + HI, STOP],
         [b"data:\n\n", HI, b"data: \n\n", STOP],
@@ -89,6 +91,12 @@ def test_calls_of_a_whole_completion_are_numbered() -> None:
         ([HI], ModelTruncatedError, "cut"),
         ([], ModelTruncatedError, "cut"),
         ([HI, b"data: [DONE]\n\n"], ModelTruncatedError, "cut_done"),
+        ([HI, event(finish="null")], ModelTruncatedError, "cut"),
+        ([b'{"choices": [{"message": {"content": "Hi"}, "finish_reason": "None"}]}'], ModelTruncatedError, "cut"),
+        ([HI, b'event: error\ndata: {"message": "x"}\n\n', STOP], ModelUnavailableError, "error_event"),
+        ([HI, b'event: error\ndata: {"error": {"code": 503}}\n\n', STOP], ModelOverloadedError, "error_event"),
+        ([HI, b"event: error\n\n", STOP], ModelUnavailableError, "error_event"),
+        ([HI, BROKEN_CHOICE], ModelOverloadedError, "error_event"),
         ([HI, event(finish="error")], ModelTruncatedError, "broken_finish"),
         ([b'{"choices": [{"message": {"content": "Hi"}}]}'], ModelTruncatedError, "cut"),
         ([HI, b'data: {"error": {"message": "x", "code": 503}}\n\n'], ModelOverloadedError, "error_event"),
@@ -132,6 +140,7 @@ def test_usage_after_the_finish_completes_and_usage_before_does_not() -> None:
         ("eos", "stop"),
         ("something new", "stop"),
         ("MAX_TOKENS", "length"),
+        ("model_context_window_exceeded", "length"),
         ("length", "length"),
         ("SAFETY", "content_filter"),
         ("content_filter", "content_filter"),
@@ -143,7 +152,13 @@ def test_finish_words(word: str, reason: str) -> None:
 
 
 @pytest.mark.requirement("P-2")
-@pytest.mark.parametrize("word", ["error", "abort", "network_error", "cancelled", "MALFORMED_FUNCTION_CALL"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("error", "abort", "network_error", "cancelled", "MALFORMED_FUNCTION_CALL", "OTHER", "pause_turn"),
+        *("incomplete", "FINISH_REASON_UNSPECIFIED", "UNEXPECTED_TOOL_CALL", "in_progress", "load"),
+    ],
+)
 def test_words_that_say_broken_off(word: str) -> None:
     with pytest.raises(ModelTruncatedError):
         finish_reason(word)

@@ -4,7 +4,7 @@ The model keeps its client, and with it proxies, certificates, hooks and keys: t
 the SDK's retries are switched off, since the chain retries within one budget.
 """
 
-from typing import TypeVar
+from copy import copy
 
 import httpx2
 from openai import AsyncOpenAI
@@ -20,29 +20,39 @@ from yaoki.llm.unread import UnreadModel, may_be_unread, unconverted
 from yaoki.llm.upstreams import CONNECT_S
 from yaoki.llm.watcher import PlainTransport, WatchedTransport
 
-_Kind = TypeVar("_Kind", bound=OpenAIChatModel)
+_MISSING = "_missing_finish_reason"
 
 
 def upstream_of(model: Model, *, max_output_tokens: int | None = None) -> PydanticUpstream:
     """An upstream for a model that its owner closes.
 
     Args:
-        model: Any. `OpenAIChatModel` itself is watched; every other one, its subclasses too, is trusted to report its
-            own cuts, and is left unverified.
+        model: Any. `OpenAIChatModel` and its kin (Ollama's, OpenRouter's, …) are watched; every other one is trusted to
+            report its own cuts, and is left unverified.
         max_output_tokens: Asked of the provider; None: what the model's own settings say.
     """
     client: object = getattr(model, "client", None)
     if isinstance(getattr(client, "max_retries", None), int):
         setattr(client, "max_retries", 0)  # noqa: B010 - whichever SDK it is, they agree on this name
-    if type(model) is not OpenAIChatModel:
+    if not isinstance(model, OpenAIChatModel) or _ends_without_a_word(model):
         in_process = isinstance(model, TestModel | FunctionModel)
         return PydanticUpstream(model, max_output_tokens=max_output_tokens, in_process=in_process)
     through = _Through(model)
     unread = None
-    if may_be_unread(model.profile):
-        unread = _twin(model, UnreadModel, unconverted(_client(model, PlainTransport(through))))
-    watched = _twin(model, OpenAIChatModel, _client(model, WatchedTransport(through)))
-    return PydanticUpstream(watched, max_output_tokens=max_output_tokens, verified=True, unread=unread)
+    if type(model) is OpenAIChatModel and may_be_unread(model.profile):
+        own = unconverted(_client(model, PlainTransport(through)))
+        unread = UnreadModel(
+            model.model_name, provider=_provider(model, own), profile=_strict(model), settings=model.settings
+        )
+    watched = _client(model, WatchedTransport(through))
+    twin = _twin(model, watched)
+    verified = twin.client is watched
+    return PydanticUpstream(twin, max_output_tokens=max_output_tokens, verified=verified, unread=unread)
+
+
+def _ends_without_a_word(model: OpenAIChatModel) -> bool:
+    """Whether its provider is known to give no finish reason (Snowflake for Claude), so that an end says nothing."""
+    return getattr(type(model), _MISSING) is not getattr(OpenAIChatModel, _MISSING)
 
 
 def _client(model: OpenAIChatModel, transport: httpx2.AsyncBaseTransport) -> AsyncOpenAI:
@@ -52,14 +62,21 @@ def _client(model: OpenAIChatModel, transport: httpx2.AsyncBaseTransport) -> Asy
     return model.client.copy(http_client=http, max_retries=0, timeout=timeout)
 
 
-def _twin(model: OpenAIChatModel, kind: type[_Kind], client: AsyncOpenAI) -> _Kind:
-    """The same model with another client."""
-    return kind(
-        model.model_name,
-        provider=OpenAICompatibleProvider(model.system, openai_client=client),
-        profile={**model.profile, **OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)},
-        settings=model.settings,
-    )
+def _twin(model: OpenAIChatModel, client: AsyncOpenAI) -> OpenAIChatModel:
+    """The same model, of whichever class, with another client."""
+    twin = copy(model)
+    vars(twin).pop("profile", None)  # it is made of the two below, and kept
+    vars(twin).update(_provider=_provider(model, client), _profile=_strict(model))
+    return twin
+
+
+def _provider(model: OpenAIChatModel, client: AsyncOpenAI) -> OpenAICompatibleProvider:
+    return OpenAICompatibleProvider(model.system, openai_client=client)
+
+
+def _strict(model: OpenAIChatModel) -> OpenAIModelProfile:
+    """Its profile, by which a stream without a finish reason is an error."""
+    return {**model.profile, **OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)}
 
 
 class _Through(httpx2.AsyncBaseTransport):

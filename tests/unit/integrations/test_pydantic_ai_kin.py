@@ -1,0 +1,69 @@
+"""Models that pydantic-ai derives from its OpenAI one: their own SDK layer takes a cut stream for a whole answer."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+from openai import AsyncOpenAI
+from pydantic_ai import Agent
+from pydantic_ai.models.cerebras import CerebrasModel
+from pydantic_ai.models.ollama import OllamaModel
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openrouter import OpenRouterModel
+from pydantic_ai.models.snowflake import SnowflakeModel
+from pydantic_ai.providers.cerebras import CerebrasProvider
+from pydantic_ai.providers.ollama import OllamaProvider
+from pydantic_ai.providers.openai import OpenAIProvider
+from pydantic_ai.providers.openrouter import OpenRouterProvider
+
+from tests.unit.integrations.test_pydantic_ai import QUICK
+from yaoki.faults import ANSWER, Script, ScriptedProvider
+from yaoki.integrations.pydantic_ai import resilient
+from yaoki.llm.watched_model import upstream_of
+
+Kind = Callable[[AsyncOpenAI], OpenAIChatModel]
+
+
+class Own(OpenAIChatModel):
+    """Somebody's own subclass."""
+
+
+KINDS: dict[str, Kind] = {
+    "ollama": lambda client: OllamaModel("llama3.2", provider=OllamaProvider(openai_client=client)),
+    "openrouter": lambda client: OpenRouterModel("openai/gpt-5", provider=OpenRouterProvider(openai_client=client)),
+    "cerebras": lambda client: CerebrasModel("llama3.3-70b", provider=CerebrasProvider(openai_client=client)),
+    "own": lambda client: Own("mine", provider=OpenAIProvider(openai_client=client)),
+    "plain": lambda client: OpenAIChatModel("next", provider=OpenAIProvider(openai_client=client)),
+}
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+async def model(stack: AsyncExitStack, kind: Kind, script: Script) -> OpenAIChatModel:
+    provider = await stack.enter_async_context(ScriptedProvider(script))
+    client = await stack.enter_async_context(AsyncOpenAI(base_url=provider.base_url, api_key="none"))
+    return kind(client)
+
+
+@pytest.mark.requirement("M11", "M13", "P-2")
+@pytest.mark.parametrize("fault", ["cut_mid_stream", "done_without_finish", "error_event"])
+@pytest.mark.parametrize("kind", ["ollama", "openrouter", "cerebras", "own"])
+async def test_a_cut_answer_is_continued_whatever_the_class(stack: AsyncExitStack, kind: str, fault: str) -> None:
+    first = await model(stack, KINDS[kind], Script(fault=fault))
+    second = await model(stack, KINDS["plain"], Script())
+    agent = Agent(resilient(first, second, policy=QUICK))
+    assert (await agent.run("How many ships?")).output == ANSWER
+    async with agent.run_stream("How many ships?") as result:
+        assert "".join([piece async for piece in result.stream_text(delta=True, debounce_by=None)]) == ANSWER
+
+
+def test_a_model_that_never_gives_a_finish_reason_is_left_as_it_is() -> None:
+    client = AsyncOpenAI(base_url="http://127.0.0.1:9/v1", api_key="none")
+    model = SnowflakeModel("claude-sonnet-4-5", provider=OpenAIProvider(openai_client=client))
+    upstream = upstream_of(model)
+    assert upstream.model is model
+    assert not upstream.verified

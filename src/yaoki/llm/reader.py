@@ -1,4 +1,4 @@
-"""Reads an upstream in a task of its own, under deadlines that only life extends.
+"""Reads an upstream in a task of its own, under deadlines that only life extends: blanks are none.
 
 One task and one armed timer per stream, not a timeout per token: the timer looks, when it fires, how long ago the last
 sign of life was, and is armed again for the rest. Neighbouring pieces of text that came while nobody looked are handed
@@ -21,7 +21,8 @@ from typing import Self
 
 from yaoki.errors import ModelTimeoutError
 from yaoki.llm.candidates import CandidatePolicy
-from yaoki.llm.deltas import Delta, Finish, Text
+from yaoki.llm.characters import UNSEEN
+from yaoki.llm.deltas import Delta, Finish, Reasoning, Text
 from yaoki.llm.output_guard import OutputGuard
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 
@@ -159,12 +160,8 @@ class Reader:
     async def _pump(self, deltas: AsyncGenerator[Delta, None]) -> None:
         async with aclosing(deltas):
             async for delta in deltas:
-                self._life = self._clock.monotonic()
-                if self.first_token_s is None:
-                    self.first_token_s = self._life - self._started
-                    self._limit_s, self._phase = self._idle_s, "idle"
-                    self._timer.cancel()  # it waits for the first token's deadline, which may be far away
-                    self._look_in(min(self._idle_s, max(0.0, self._end - self._life)))
+                if _is_life(delta):
+                    self._lives()
                 if self._pace_from is None and type(delta) is Text:
                     self._pace_from = self._life, self._guard.chars
                 self._guard.take(delta)
@@ -174,6 +171,14 @@ class Reader:
                 self._wake()
                 if self._guard.excess is not None:
                     return
+
+    def _lives(self) -> None:
+        self._life = self._clock.monotonic()
+        if self.first_token_s is None:
+            self.first_token_s = self._life - self._started
+            self._limit_s, self._phase = self._idle_s, "idle"
+            self._timer.cancel()  # it waits for the first token's deadline, which may be far away
+            self._look_in(min(self._idle_s, max(0.0, self._end - self._life)))
 
     def _wake(self, _: object = None) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -212,3 +217,7 @@ class Reader:
         chars = self._guard.chars - self._pace_from[1]
         self._pace_from = now, self._guard.chars
         return chars < window_s * MIN_CHARS_PER_S
+
+
+def _is_life(delta: Delta) -> bool:
+    return not isinstance(delta, Text | Reasoning) or bool(delta.text.strip(UNSEEN))

@@ -100,6 +100,15 @@ def test_every_sign_of_life_extends_the_deadline(life: Delta) -> None:
     assert len(read(*lines, Finish("stop"))) > 1
 
 
+@pytest.mark.requirement("M10", "M17")
+@pytest.mark.parametrize("blank", [Text(" "), Text("\n\n"), Text("\u200b"), Text(""), Reasoning(" ")])
+@pytest.mark.parametrize("before,phase", [((), "first_token"), ((Text("a"),), "idle")])
+def test_blanks_are_no_life(blank: Delta, before: tuple[Delta, ...], phase: str) -> None:
+    with pytest.raises(ModelTimeoutError) as passed:
+        read(*before, *[part for _ in range(60) for part in (blank, 0.01)])
+    assert passed.value.facts["fault"] == phase
+
+
 @pytest.mark.requirement("M10")
 def test_life_without_end_meets_the_total_deadline() -> None:
     lines = [part for _ in range(100) for part in (Text("word "), 0.02)]
@@ -110,9 +119,9 @@ def test_life_without_end_meets_the_total_deadline() -> None:
 
 @pytest.mark.requirement("M10")
 def test_a_text_that_drips_is_not_waited_for() -> None:
-    drip = [part for _ in range(100) for part in (Text(""), 0.04)]
+    drip = [part for _ in range(100) for part in (Text("a"), 4.0)]
     with pytest.raises(ModelTimeoutError) as passed:
-        read(*drip)
+        read(*drip, policy=CandidatePolicy(first_token_timeout_s=10.0, idle_timeout_s=5.0), total_s=1_000.0)
     assert passed.value.facts["fault"] == "drip"
 
 

@@ -2,6 +2,7 @@
 
 one of ours, also as a cause   -> itself
 a code it carries              -> the most exact
+a type that judged more        -> next
 an HTTP status                 -> next
 its type, along the MRO        -> next; a wrapper asks its cause first
 its explicit cause             -> last
@@ -16,6 +17,7 @@ from yaoki.errors.categories import AIErrorCategory
 from yaoki.errors.foreign import (
     CODES_OF,
     FAMILY_BY_PACKAGE,
+    JUDGED,
     NATURE_BY_CODE,
     NATURE_BY_ERRNO_NAME,
     NATURE_BY_STATUS,
@@ -96,10 +98,11 @@ def nature_of(error: BaseException, depth: int = _MAX_DEPTH) -> Nature | None:
     if isinstance(error, ExceptionGroup):
         group = cast("ExceptionGroup[Exception]", error)
         return next(filter(None, (nature_of(inner, depth - 1) for inner in group.exceptions)), None)
-    by_answer = _nature_by_code(error) or _nature_by_status(error)
+    names = _names(error)
+    judged = next((JUDGED[name] for name in names if name in JUDGED), None)
+    by_answer = _nature_by_code(error) or judged or _nature_by_status(error)
     if by_answer:
         return by_answer
-    names = _names(error)
     cause = error.__cause__ or (error.__context__ if not WRAPPERS.isdisjoint(names) else None)
     if cause is not None and not WRAPPERS.isdisjoint(names):
         inner = nature_of(cause, depth - 1)

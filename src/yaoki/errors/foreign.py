@@ -76,6 +76,27 @@ _PYDANTIC_AI = {
     "OutputTokenLimitExceeded": Nature.OUTPUT_LIMIT,
     "UnexpectedModelBehavior": Nature.MALFORMED,
 }
+_BOTOCORE = {
+    "NoCredentialsError": Nature.AUTHENTICATION,
+    "PartialCredentialsError": Nature.AUTHENTICATION,
+    "CredentialRetrievalError": Nature.AUTHENTICATION,
+    "NoAuthTokenError": Nature.AUTHENTICATION,
+    "TokenRetrievalError": Nature.AUTHENTICATION,
+    "ReadTimeoutError": Nature.TIMEOUT,
+    "ConnectTimeoutError": Nature.TIMEOUT,
+    "ConnectionClosedError": Nature.CUT,
+    "ResponseStreamingError": Nature.CUT,
+    "ConnectionError": Nature.UNAVAILABLE,
+    "HTTPClientError": Nature.UNAVAILABLE,
+    "ParserError": Nature.MALFORMED,
+    "BotoCoreError": Nature.REJECTED,  # it would not send the request at all
+}
+_URLLIB3 = {
+    "TimeoutError": Nature.TIMEOUT,
+    "ProtocolError": Nature.CUT,
+    "DecodeError": Nature.MALFORMED,
+    "HTTPError": Nature.UNAVAILABLE,
+}
 _AIOHTTP = {
     "ServerTimeoutError": Nature.TIMEOUT,
     "ClientConnectorCertificateError": Nature.AUTHENTICATION,
@@ -150,6 +171,8 @@ NATURE_BY_TYPE: dict[str, Nature] = {
     **_of("openai", _PROVIDER_SDK),
     **_of("anthropic", _PROVIDER_SDK),
     **_of("pydantic_ai", _PYDANTIC_AI),
+    **_of("botocore", _BOTOCORE),
+    **_of("urllib3", _URLLIB3),
     **_of("aiohttp", _AIOHTTP),
     **_of("sqlalchemy", _SQLALCHEMY),
     **_of("psycopg", _PSYCOPG),
@@ -167,6 +190,17 @@ WRAPPERS = {
     "sqlalchemy.DBAPIError",
 }
 """Exceptions that stand for another one: their cause knows better what happened, if it is known."""
+
+JUDGED = {
+    f"pydantic_ai.{name}": _PYDANTIC_AI[name]
+    for name in (
+        "ModelAuthenticationError",
+        "ModelContextWindowExceededError",
+        "ModelNotFoundError",
+        "ModelQuotaExceededError",
+    )
+}
+"""Exceptions whose type says more than the status they carry: there are providers that answer 400 for a wrong key."""
 
 NATURE_BY_STATUS: dict[int, Nature] = {
     401: Nature.AUTHENTICATION,

@@ -1,42 +1,55 @@
 """Upstreams for providers that do not speak OpenAI, by the names that pydantic-ai has for them.
 
-Anthropic's streams are watched. The others' are taken from their SDKs as they come; pydantic-ai does not give a finish
-reason for a stream that was cut, and an answer without one is never taken for whole.
+Their streams are watched below the SDK, but for Bedrock's, whose SDK has no transport that can be wrapped: its frames
+carry checksums, and pydantic-ai gives no finish reason for a stream that was cut. SDK retries are off, redirects are
+not followed and no proxy is taken from the environment; Bedrock's SDK finds proxies as AWS does.
 """
 
+import os
 from collections.abc import Awaitable, Callable
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-from pydantic_ai.models import Model, infer_model
-from pydantic_ai.providers import Provider, infer_provider_class
+from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
 from yaoki.errors import ConfigurationSettingError
-from yaoki.llm.anthropic_watch import WatchedAnthropicTransport
+from yaoki.llm import dialects
+from yaoki.llm.dialects import Judge
 from yaoki.llm.pydantic_upstream import PydanticUpstream
+from yaoki.llm.sdk_watch import WatchedTransport
 from yaoki.llm.sdks import ANTHROPIC_URL, missing_sdk
-from yaoki.llm.watched_model import upstream_of
 from yaoki.llm.wire.connections import CONNECT_S
 
 _NO_KEY = "none"
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+_TIMEOUT = httpx2.Timeout(None, connect=CONNECT_S)
+_LONGEST_READ_S = 60.0
+"""How long a thread of Bedrock's SDK may wait for a byte: when the chain has long gone, it still does."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """A model, what closes its client, and what its SDK raises that neither pydantic-ai nor we rename."""
+
+    model: Model
+    close: Callable[[], Awaitable[None]]
+    verified: bool = True
+    foreign: tuple[type[Exception], ...] = ()
 
 
 class ProviderUpstream(PydanticUpstream):
     """A provider's model that nobody else uses.
 
     Args:
-        close: Ends its client's connections.
-        verified: See `PydanticUpstream`.
+        built: The model, and what belongs to it.
     """
 
-    def __init__(
-        self, model: Model, close: Callable[[], Awaitable[None]], *, max_output_tokens: int, verified: bool = False
-    ) -> None:
-        super().__init__(model, max_output_tokens=max_output_tokens, verified=verified)
-        self._close = close
+    def __init__(self, built: _Built, *, max_output_tokens: int) -> None:
+        super().__init__(built.model, max_output_tokens=max_output_tokens, verified=built.verified)
+        self._foreign = (*self._foreign, *built.foreign)
+        self._close = built.close
 
     async def aclose(self) -> None:
         """Close the client's connections."""
@@ -61,46 +74,122 @@ def provider_upstream(
     missing = missing_sdk(provider)
     if missing is not None:
         raise missing
-    if provider == "anthropic":
-        return _anthropic(model, base_url, api_key, max_output_tokens)
-    known = {name: value for name, value in (("base_url", base_url), ("api_key", api_key)) if value}
     try:
-        built = infer_provider_class(provider)(**known)
-        named = infer_model(f"{provider}:{model}", provider_factory=lambda _: built)
+        built = _BUILDERS[provider](model, base_url or None, api_key or None)
     except (TypeError, ValueError, RuntimeError) as error:
+        given = ", ".join(name for name, value in (("base_url", base_url), ("api_key", api_key)) if value)
         raise ConfigurationSettingError(
-            f"The provider {provider!r} cannot be used with these settings ({', '.join(known) or 'no key'}): "
+            f"The provider {provider!r} cannot be used with these settings ({given or 'no key'}): "
             "look at base_url, at api_key_env, and at the variables that its SDK reads.",
             provider=provider,
         ) from error
-    return ProviderUpstream(upstream_of(named).model, partial(_let_go, built), max_output_tokens=max_output_tokens)
+    return ProviderUpstream(built, max_output_tokens=max_output_tokens)
 
 
-async def _let_go(provider: Provider[Any]) -> None:
-    """Close the client that the provider has made for itself."""
-    async with provider:
-        pass
+def _transport(judge: Judge) -> WatchedTransport:
+    return WatchedTransport(httpx2.AsyncHTTPTransport(limits=_LIMITS), judge)
 
 
-def _anthropic(model: str, base_url: str, api_key: str, max_output_tokens: int) -> ProviderUpstream:
+def _client(judge: Judge) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=_transport(judge), timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+
+
+def _legacy_client(judge: Judge) -> Any:
+    """The same for SDKs that want the library before httpx2."""
+    import httpx  # noqa: PLC0415 - comes with the SDKs that want it
+
+    from yaoki.llm.legacy_httpx import LegacyTransport  # noqa: PLC0415 - needs it
+
+    timeout = httpx.Timeout(None, connect=CONNECT_S)
+    transport = LegacyTransport(_transport(judge))
+    return httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
+
+
+def _anthropic(model: str, base_url: str | None, api_key: str | None) -> _Built:
     from anthropic import AsyncAnthropic  # noqa: PLC0415 - an extra, and slow to import
     from pydantic_ai.models.anthropic import AnthropicModel  # noqa: PLC0415 - needs it
     from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415 - needs it
 
-    timeout = httpx2.Timeout(None, connect=CONNECT_S)
-    http = httpx2.AsyncClient(
-        transport=WatchedAnthropicTransport(httpx2.AsyncHTTPTransport(limits=_LIMITS)),
-        timeout=timeout,
-        follow_redirects=False,
-        trust_env=False,
-    )
     client = AsyncAnthropic(
         api_key=api_key or _NO_KEY,
         base_url=base_url or ANTHROPIC_URL,
-        http_client=http,
+        http_client=_client(dialects.anthropic),
         max_retries=0,
-        timeout=timeout,
+        timeout=_TIMEOUT,
     )
     plain = ModelSettings(framing_announcement="when_needed")  # a system prompt reaches the model as it was written
-    chat = AnthropicModel(model, provider=AnthropicProvider(anthropic_client=client), settings=plain)
-    return ProviderUpstream(chat, client.close, max_output_tokens=max_output_tokens, verified=True)
+    return _Built(
+        AnthropicModel(model, provider=AnthropicProvider(anthropic_client=client), settings=plain), client.close
+    )
+
+
+def _google(model: str, base_url: str | None, api_key: str | None) -> _Built:
+    from pydantic_ai.models.google import GoogleModel  # noqa: PLC0415 - an extra, and slow to import
+    from pydantic_ai.providers.google import GoogleProvider  # noqa: PLC0415 - needs it
+
+    http = _client(dialects.google)
+    provider = GoogleProvider(api_key=api_key, base_url=base_url, http_client=http)
+    return _Built(GoogleModel(model, provider=provider), http.aclose)
+
+
+def _mistral(model: str, base_url: str | None, api_key: str | None) -> _Built:
+    from pydantic_ai.models.mistral import MistralModel  # noqa: PLC0415 - an extra, and slow to import
+    from pydantic_ai.providers.mistral import MistralProvider  # noqa: PLC0415 - needs it
+
+    http = _client(dialects.chat)
+    provider = MistralProvider(api_key=api_key, base_url=base_url, http_client=http)
+    return _Built(MistralModel(model, provider=provider), http.aclose)
+
+
+def _groq(model: str, base_url: str | None, api_key: str | None) -> _Built:
+    from pydantic_ai.models.groq import GroqModel  # noqa: PLC0415 - an extra, and slow to import
+    from pydantic_ai.providers.groq import GroqProvider  # noqa: PLC0415 - needs it
+
+    http = _legacy_client(dialects.chat)
+    provider = GroqProvider(api_key=api_key, base_url=base_url, http_client=http)
+    provider.client.max_retries = 0
+    return _Built(GroqModel(model, provider=provider), http.aclose)
+
+
+def _cohere(model: str, base_url: str | None, api_key: str | None) -> _Built:
+    import httpx  # noqa: PLC0415 - comes with the SDK
+    from cohere import AsyncClientV2  # noqa: PLC0415 - an extra, and slow to import
+    from pydantic_ai.models.cohere import CohereModel  # noqa: PLC0415 - needs it
+    from pydantic_ai.providers.cohere import CohereProvider  # noqa: PLC0415 - needs it
+
+    api_key = api_key or os.environ.get("CO_API_KEY")
+    if not api_key:
+        raise ValueError("Cohere wants a key.")
+    http = _legacy_client(dialects.cohere)
+    client = AsyncClientV2(api_key=api_key, base_url=base_url, httpx_client=http)
+    once = ModelSettings(max_retries=0)
+    chat = CohereModel(model, provider=CohereProvider(cohere_client=client), settings=once)
+    return _Built(chat, http.aclose, foreign=(httpx.HTTPError,))
+
+
+def _bedrock(model: str, base_url: str | None, api_key: str | None) -> _Built:
+    import anyio.to_thread  # noqa: PLC0415 - only here
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - an extra, and slow to import
+    from pydantic_ai.models.bedrock import BedrockConverseModel  # noqa: PLC0415 - needs it
+    from pydantic_ai.providers.bedrock import BedrockProvider  # noqa: PLC0415 - needs it
+
+    known = {name: value for name, value in (("base_url", base_url), ("api_key", api_key)) if value}
+    provider: Any = BedrockProvider(**known, aws_read_timeout=_LONGEST_READ_S, aws_connect_timeout=CONNECT_S)
+    client = provider.client
+    service = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
+
+    async def close() -> None:
+        await anyio.to_thread.run_sync(client.close)
+
+    return _Built(BedrockConverseModel(model, provider=provider), close, verified=False, foreign=(BotoCoreError,))
+
+
+_BUILDERS: dict[str, Callable[[str, str | None, str | None], _Built]] = {
+    "anthropic": _anthropic,
+    "google": _google,
+    "groq": _groq,
+    "mistral": _mistral,
+    "cohere": _cohere,
+    "bedrock": _bedrock,
+}

@@ -10,8 +10,6 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-import httpx2
-from pydantic_ai.exceptions import AgentRunError, ModelContextWindowExceededError, UserError
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
@@ -29,7 +27,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 
-from yaoki.errors import ModelContextOverflowError, ModelMalformedError, ModelTruncatedError
+from yaoki.errors import ModelMalformedError, ModelTruncatedError
 from yaoki.llm.continuing import PLAIN_PREFILL, Prefill, instruction, left_of
 from yaoki.llm.deltas import (
     Delta,
@@ -43,15 +41,13 @@ from yaoki.llm.deltas import (
     Usage,
 )
 from yaoki.llm.details import CallDetails, ThinkingDetails
-from yaoki.llm.failures import UNSUPPORTED, rename
+from yaoki.llm.in_process import can_answer_whole, can_stream
+from yaoki.llm.renaming import FOREIGN, Renaming
 from yaoki.llm.unread import UnreadModel, UnreadResponse
 from yaoki.llm.wire.conversion import converted
 from yaoki.llm.wire.request import WireRequest
 
 _FINISH: dict[str, FinishReason] = {"tool_call": "tool_calls", "length": "length", "content_filter": "content_filter"}
-_FOREIGN = (AgentRunError, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
-_TRIPS = (AttributeError, TypeError, LookupError, AssertionError, RecursionError)
-"""What an SDK trips over when a chunk has a shape that its types do not know."""
 _NO_TOOLS = ModelRequestParameters()
 _PROBE_QUESTION = "What is the capital of France? Answer in one whole sentence."
 _PROBE_PREFIX = "The capital of France is"
@@ -80,13 +76,15 @@ class PydanticUpstream:
         max_output_tokens: Asked of the provider; a request's own, lower `max_tokens` wins. None: nothing is asked.
         verified: A watcher sits under the SDK, so a cut cannot pass for a success.
         prefill: How its backend wants a prefill, where others ask the same one.
-        in_process: Nothing between us and the model can break: such models give no finish reason, and where their
-            stream ends, the answer does.
+        in_process: Nothing between us and the model can be cut: such models give no finish reason, and where their
+            stream ends, the answer does. See `in_process.py`.
         unread: The same model for answers that nobody watches grow, where there is such a one.
 
     Attributes:
         verified: As given. An unverified upstream is trusted to report its own cuts.
     """
+
+    _foreign: tuple[type[Exception], ...] = _FOREIGN
 
     def __init__(
         self,
@@ -97,9 +95,13 @@ class PydanticUpstream:
         prefill: Prefill | None = None,
         in_process: bool = False,
         unread: UnreadModel | None = None,
+        foreign: tuple[type[Exception], ...] = (),
     ) -> None:
+        self._renaming = Renaming(foreign)
         self._unread = unread
         self._in_process = in_process
+        self._streams = can_stream(model)
+        self._answers_whole = in_process and can_answer_whole(model)
         self.model = model
         self.verified = verified
         self._max_output_tokens = max_output_tokens
@@ -113,9 +115,28 @@ class PydanticUpstream:
         settings = self._settings(request.settings, self._max_output_tokens, body, half)
         messages = [*request.messages, *(_continued(half) if half else ())]
         model = self._unread if request.whole and self._unread is not None else self.model
-        async with aclosing(self._deltas(messages, settings, request.parameters, model)) as deltas:
+        whole = self.straight and request.whole
+        async with aclosing(self._deltas(messages, settings, request.parameters, model, whole=whole)) as deltas:
             async for delta in deltas:
                 yield delta
+
+    @property
+    def straight(self) -> bool:
+        """Whether the model may be asked for a whole response: there is nothing to watch about it."""
+        return self._answers_whole
+
+    async def whole(self, request: ChatRequest) -> ModelResponse:
+        """The model's own response, for whoever watches nothing; only if it is `straight`.
+
+        Raises:
+            ModelInferenceError: Whatever went wrong, renamed. Cancelling ends the request.
+        """
+        settings: ModelSettings | None = request.settings
+        if self._max_output_tokens is not None:
+            settings = self._settings(settings, self._max_output_tokens, PLAIN_PREFILL)
+        with self._renaming:
+            prepared = self.model.prepare_messages([*request.messages], request.parameters)
+            return await self.model.request(prepared, settings, request.parameters)
 
     async def honours_prefill(self) -> bool:
         """See `Upstream.honours_prefill`. Tries the plain way and vLLM's, and remembers which one works."""
@@ -172,29 +193,23 @@ class PydanticUpstream:
         settings: ModelSettings,
         parameters: ModelRequestParameters,
         model: Model | None = None,
+        *,
+        whole: bool = False,
     ) -> AsyncGenerator[Delta, None]:
         model = model or self.model
-        choice: object = cast("dict[str, Any]", settings).get("tool_choice")
-        offered = bool(parameters.function_tools or parameters.output_tools) and choice != "none"
-        try:
+        offered = offers_tools(parameters, settings)
+        with self._renaming:
             prepared = model.prepare_messages(messages, parameters)
+            if whole or not self._streams:
+                for delta in told(await model.request(prepared, settings, parameters), offered=offered):
+                    yield delta
+                return
             async with model.request_stream(prepared, settings, parameters) as response:
                 unread = isinstance(response, UnreadResponse)
                 found = response.deltas(offered=offered) if unread else self._read(response, offered=offered)
                 async with aclosing(found):
                     async for delta in found:
                         yield delta
-        except ModelContextWindowExceededError as error:
-            raise ModelContextOverflowError("The request is too long for the model.") from error
-        except _FOREIGN as error:
-            known = rename(error)
-            if known is None:
-                raise
-            raise known from error
-        except UserError as error:
-            raise ModelMalformedError("This model does not take such a request.", fault=UNSUPPORTED) from error
-        except _TRIPS as error:
-            raise ModelMalformedError("The SDK cannot read the answer.", fault="unreadable") from error
 
     async def _read(self, response: StreamedResponse, *, offered: bool) -> AsyncGenerator[Delta, None]:
         """The deltas in pydantic-ai's events."""
@@ -216,10 +231,30 @@ async def _unwind(response: StreamedResponse) -> None:
 
     Dropped half-way, each would be finalised by the loop in a task of its own, later, and in the wrong order.
     """
-    with suppress(NotImplementedError, *_FOREIGN):
+    with suppress(NotImplementedError, *FOREIGN):
         await response.cancel()
         async for _ in response:
             pass
+
+
+def offers_tools(parameters: ModelRequestParameters, settings: ModelSettings | None) -> bool:
+    """Whether there is a tool that the model may call."""
+    choice: object = cast("dict[str, Any]", settings or {}).get("tool_choice")
+    return bool(parameters.function_tools or parameters.output_tools) and choice != "none"
+
+
+def told(whole: ModelResponse, *, offered: bool) -> Iterator[Delta]:
+    """The deltas in a whole response of a model that does not stream.
+
+    Raises:
+        ModelInferenceError: It is no answer.
+    """
+    key = object()
+    for index, part in enumerate(whole.parts):
+        delta = _delta_of(PartStartEvent(index=index, part=part), key)
+        if delta is not None and (offered or type(delta) is not ToolCallPiece):
+            yield delta
+    yield from _ending(whole, offered=offered, in_process=True)
 
 
 def _continued(half: HalfAnswer) -> Iterator[ModelMessage]:
@@ -267,14 +302,18 @@ def _ending(whole: ModelResponse, *, offered: bool, in_process: bool) -> Iterato
             ended, and another model has to say the rest.
 
     Raises:
-        ModelTruncatedError: pydantic-ai itself says that the stream did not end.
+        ModelTruncatedError: pydantic-ai itself says that the stream did not end, or the provider that it failed.
         ModelMalformedError: It ended with a call of a tool that nobody had offered.
     """
     reason = whole.finish_reason
     if reason is None and in_process:
-        reason = "tool_call" if any(isinstance(part, ToolCallPart) for part in whole.parts) else "stop"
+        reason = "stop"
     if reason is None or whole.state != "complete":
         raise ModelTruncatedError("The stream ended without a finish reason.", fault="cut")
+    if reason == "error":
+        raise ModelTruncatedError("The provider says that it broke the answer off.", fault="broken_finish")
+    if reason == "stop" and any(isinstance(part, ToolCallPart) for part in whole.parts):
+        reason = "tool_call"  # Google has no word of its own for it
     if reason == "tool_call" and not offered:
         raise ModelMalformedError("The model called a tool, and none was offered.", fault="unasked_call")
     for part in whole.parts:

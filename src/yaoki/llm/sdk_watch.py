@@ -1,0 +1,155 @@
+"""The watcher under the SDKs of providers that do not speak OpenAI: an HTTP transport that judges streaming bodies.
+
+An SDK gets the events that were judged and nothing else: no comments, which not every SDK knows, and nothing after the
+end, so that a connection that stays open costs nothing. A fault is raised here, under its own kind, where an SDK would
+skip it or call half an answer a success.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+import httpx2
+
+from yaoki.errors import AIOrchestrationError, ModelMalformedError, ModelTruncatedError
+from yaoki.llm.dialects import Judge, Mark
+from yaoki.llm.failures import rename
+from yaoki.llm.sse import SseParser
+from yaoki.llm.watcher import Lingering
+
+_OK = 200
+_DONE = "[DONE]"
+
+
+class WatchedEvents:
+    """Follows one response body. Pure.
+
+    Args:
+        judge: Knows the provider's events.
+
+    Attributes:
+        finished: The terminator was seen.
+        complete: Nothing more is worth waiting for.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self.finished = False
+        self.complete = False
+        self._judge = judge
+        self._parser = SseParser()
+
+    def feed(self, raw: bytes) -> Iterator[bytes]:
+        """The events that `raw` completes, one by one.
+
+        Raises:
+            ModelInferenceError: An error inside the stream, or something that is not the protocol, after what came
+                before it.
+        """
+        yield from self._events(self._parser.feed(raw))
+        if self._parser.fault is not None and not self.finished:
+            raise self._parser.fault
+
+    def close(self) -> Iterator[bytes]:
+        """The body ended: the event whose closing blank line never came.
+
+        Raises:
+            ModelTruncatedError: There was no terminator.
+            ModelMalformedError: What came was no answer at all.
+        """
+        yield from self._events(self._parser.close())
+        if self.finished:
+            return
+        if self._parser.strange:
+            raise ModelMalformedError("The provider answered with text that is no event stream.", fault="not_events")
+        raise ModelTruncatedError("The stream ended without a finish reason.", fault="cut")
+
+    def _events(self, found: list[str]) -> Iterator[bytes]:
+        for data in found:
+            if self.complete:
+                return
+            try:
+                yield self._judged(data)
+            except AIOrchestrationError:
+                if not self.finished:
+                    raise
+                self.complete = True  # after the terminator nothing is a fault
+
+    def _judged(self, data: str) -> bytes:
+        event, mark = None, Mark.CLOSED
+        if data.strip() != _DONE:
+            event = _parsed(data)
+            mark = self._judge(event)
+        self.finished = self.finished or mark in (Mark.FINISHED, Mark.LAST)
+        self.complete = mark in (Mark.CLOSED, Mark.LAST)
+        if self.complete and not self.finished:
+            raise ModelTruncatedError("The message ended without a finish reason.", fault="cut_done")
+        return _written(event, data)
+
+
+class WatchedTransport(httpx2.AsyncBaseTransport):
+    """Wraps the transport of a client that asks for streams.
+
+    Args:
+        inner: What really talks.
+        judge: Knows the provider's events.
+    """
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, judge: Judge) -> None:
+        self._inner = inner
+        self._judge = judge
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send, and watch the answer if it is a 200. Compression is not asked for; what is compressed is refused."""
+        request.headers["accept-encoding"] = "identity"
+        response = await self._inner.handle_async_request(request)
+        if response.status_code == _OK:
+            if response.headers.get("content-encoding", "identity") != "identity":
+                await response.aclose()
+                raise ModelMalformedError("The answer is packed, although nobody asked for it.", fault="packed")
+            response.stream = _WatchedStream(cast("httpx2.AsyncByteStream", response.stream), self._judge)
+            response.headers["content-type"] = "text/event-stream"
+        return response
+
+    async def aclose(self) -> None:
+        """Close the inner transport."""
+        await self._inner.aclose()
+
+
+class _WatchedStream(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream, judge: Judge) -> None:
+        self._inner = inner
+        self._judge = judge
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        events, lingering = WatchedEvents(self._judge), Lingering()
+        body: Any = aiter(self._inner)
+        more = True
+        try:
+            while more and not events.complete:
+                async with asyncio.timeout(lingering.rest_s(finished=events.finished)):
+                    raw: bytes | None = await anext(body, None)
+                more = raw is not None
+                for event in events.feed(raw) if raw is not None else events.close():
+                    yield event
+        except (httpx2.HTTPError, OSError, TimeoutError) as error:
+            if not events.finished:
+                raise rename(error) or ModelMalformedError("The answer cannot be read.", fault="unreadable") from error
+
+    async def aclose(self) -> None:
+        """Let the connection go."""
+        await self._inner.aclose()
+
+
+def _parsed(data: str) -> object:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ModelMalformedError("The provider sent an event that is not JSON.", fault="bad_json") from error
+
+
+def _written(event: object, data: str) -> bytes:
+    """The event on the wire again, under the name that it has in its data."""
+    name = cast("dict[str, Any]", event).get("type") if isinstance(event, dict) else None
+    lines = [f"event: {name}"] if isinstance(name, str) else []
+    return "\n".join([*lines, *(f"data: {line}" for line in data.split("\n")), "", ""]).encode()

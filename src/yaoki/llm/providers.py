@@ -18,6 +18,7 @@ from yaoki.errors import ConfigurationSettingError
 from yaoki.llm import dialects
 from yaoki.llm.dialects import Judge
 from yaoki.llm.pydantic_upstream import PydanticUpstream
+from yaoki.llm.renaming import Renaming
 from yaoki.llm.sdk_watch import WatchedTransport
 from yaoki.llm.sdks import ANTHROPIC_URL, missing_sdk
 from yaoki.llm.wire.connections import CONNECT_S
@@ -48,7 +49,7 @@ class ProviderUpstream(PydanticUpstream):
 
     def __init__(self, built: _Built, *, max_output_tokens: int) -> None:
         super().__init__(built.model, max_output_tokens=max_output_tokens, verified=built.verified)
-        self._foreign = (*self._foreign, *built.foreign)
+        self._renaming = Renaming(built.foreign)
         self._close = built.close
 
     async def aclose(self) -> None:

@@ -84,8 +84,6 @@ class PydanticUpstream:
         verified: As given. An unverified upstream is trusted to report its own cuts.
     """
 
-    _foreign: tuple[type[Exception], ...] = _FOREIGN
-
     def __init__(
         self,
         model: Model,
@@ -95,9 +93,8 @@ class PydanticUpstream:
         prefill: Prefill | None = None,
         in_process: bool = False,
         unread: UnreadModel | None = None,
-        foreign: tuple[type[Exception], ...] = (),
     ) -> None:
-        self._renaming = Renaming(foreign)
+        self._renaming = Renaming()
         self._unread = unread
         self._in_process = in_process
         self._streams = can_stream(model)

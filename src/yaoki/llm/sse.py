@@ -1,6 +1,6 @@
 """The server-sent events grammar, fed with bytes as they come off a socket."""
 
-from yaoki.errors import ModelMalformedError
+from yaoki.errors import ModelInferenceError, ModelMalformedError, ModelUnavailableError
 
 MAX_EVENT_BYTES = 1_000_000
 _BOM = b"\xef\xbb\xbf"
@@ -22,7 +22,7 @@ class SseParser:
         ['1\n2']
     """
 
-    __slots__ = ("_after_cr", "_buffer", "_data", "_size", "_started", "fault", "strange")
+    __slots__ = ("_after_cr", "_buffer", "_data", "_failed", "_size", "_started", "fault", "strange")
 
     def __init__(self) -> None:
         self._buffer: bytes = b""
@@ -30,13 +30,15 @@ class SseParser:
         self._size = 0
         self._started = False
         self._after_cr = False
-        self.fault: ModelMalformedError | None = None
+        self._failed = False
+        self.fault: ModelInferenceError | None = None
         self.strange = False
 
     def feed(self, raw: bytes) -> list[str]:
         """The data of every event that `raw` completes, up to a `fault`.
 
-        That is an event of more than a megabyte, or bytes that are not UTF-8.
+        That is an event of more than a megabyte, bytes that are not UTF-8, or the end of an event that is named
+        `error`, whose data is handed out still.
         """
         if self._after_cr and raw:
             raw = raw.removeprefix(b"\n")
@@ -70,7 +72,7 @@ class SseParser:
             for line in lines if self.fault is None else ():
                 self._read(line, events)
             self._refuse_without_end(len(self._buffer))
-        except ModelMalformedError as fault:
+        except ModelInferenceError as fault:
             self.fault = fault
         return events
 
@@ -79,13 +81,17 @@ class SseParser:
             if self._data:
                 data, self._data, self._size = self._data, [], 0
                 events.append(_decode(b"\n".join(data)))
+            if self._failed:
+                raise ModelUnavailableError("The provider sent an event named error.", fault="error_event")
             return
         field, _, value = line.partition(b":")
         if field == b"data":
             self._data.append(value.removeprefix(b" "))
             self._size += len(value)
             self._refuse_without_end()
-        elif field not in (b"", b"event", b"id", b"retry"):
+        elif field == b"event":
+            self._failed = value.strip() == b"error"
+        elif field not in (b"", b"id", b"retry"):
             self.strange = True
 
     def _refuse_without_end(self, more: int = 0) -> None:

@@ -156,6 +156,11 @@ class Candidate:
                 return fixed
 
     @property
+    def honours_prefill(self) -> bool:
+        """Whether a probe has shown that the backend honours a prefill."""
+        return self._honours_prefill is True
+
+    @property
     def unknown(self) -> bool:
         """Whether it would be of use to learn if the backend honours a prefill."""
         return self.policy.continuation == "auto" and self._honours_prefill is None

@@ -6,7 +6,7 @@ from typing import Any
 from yaoki.errors import ModelInferenceError
 from yaoki.llm.deltas import HalfAnswer
 from yaoki.llm.failures import refuses_request
-from yaoki.llm.seam import anchor_of
+from yaoki.llm.shown import anchor_of
 
 PLAIN_PREFILL: dict[str, Any] = {}
 VLLM_PREFILL: dict[str, Any] = {"continue_final_message": True, "add_generation_prompt": False}

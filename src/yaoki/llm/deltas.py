@@ -130,11 +130,13 @@ class HalfAnswer:
         text: What was shown; never empty.
         mode: How to ask for the rest.
         calling: The answer was cut while it asked for a tool, so the rest is (also) that call.
+        proven: A probe has shown that the backend honours a prefill; else somebody says so, who may be wrong.
     """
 
     text: str
     mode: ContinuationMode
     calling: bool = False
+    proven: bool = True
 
 
 class Upstream(Protocol):

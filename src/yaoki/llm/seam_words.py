@@ -14,8 +14,8 @@ _FLAT_CHARACTER = re.compile(r"\s+|\S")
 PREAMBLE = re.compile(
     r"[\s\"'*_(\[]{0,3}(?:(?:sure|certainly|of course|absolutely|okay|ok|got it|understood|no problem|great"
     r"|yes)\b[,.!:]"
-    r"|here is|here's|here are|here you|continuing|continued|let me|i'll|i will|i can|i apologi[sz]e|i'm sorry|sorry"
-    r"|my apologies|as an ai|as requested|the rest of|to continue|picking up|resuming"
+    r"|here is|here's|here are|here you|continuing|continued|continuation:|let me|i'll|i will|i can|i apologi[sz]e"
+    r"|i'm sorry|sorry|my apologies|as an ai|as requested|the rest of|to continue|picking up|resuming"
     r"|natürlich|gerne|selbstverständlich|hier ist|voici|bien sûr|désolé|claro|por supuesto|aquí"
     r"|weiter geht|fortsetzung|certo\b|ecco\b|naturalmente|zeker\b|hier is|конечно|вот продолж|oczywiście|oto reszta"
     r"|tabii|물론|بالطبع|assistant:|as i was saying|so, as i"

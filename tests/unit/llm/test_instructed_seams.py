@@ -4,7 +4,8 @@ import pytest
 
 from yaoki.llm.continuing import instruction
 from yaoki.llm.deltas import HalfAnswer
-from yaoki.llm.seam import Seam, SeamRefusedError, anchor_of
+from yaoki.llm.seam import Seam, SeamRefusedError
+from yaoki.llm.shown import anchor_of
 
 SHOWN = "The lighthouse keeper was a kind man who had dedicated his life to"
 HALF = HalfAnswer(SHOWN, "instruction")

@@ -3,14 +3,16 @@
 import pytest
 
 from yaoki.llm.deltas import HalfAnswer
-from yaoki.llm.seam import MAX_HELD, Seam, SeamRefusedError, anchor_of
+from yaoki.llm.seam import MAX_HELD, Seam, SeamRefusedError
+from yaoki.llm.shown import anchor_of
 
 LONG = "The capital of France, as everybody knows, is"
 
 
 def joined(shown: str, comes: str, mode: str = "prefill", **known: object) -> str:
     """What a person reads in the end; `comes` arrives in pieces of three characters."""
-    seam = Seam(shown, HalfAnswer(shown, mode, bool(known.pop("calling", False))), **known)
+    half = HalfAnswer(shown, mode, bool(known.pop("calling", False)), proven=bool(known.pop("proven", True)))
+    seam = Seam(shown, half, **known)
     text = "".join(seam.feed(comes[at : at + 3]) for at in range(0, len(comes), 3))
     return shown + text + seam.flush()
 
@@ -218,3 +220,51 @@ def test_a_long_answer_again_is_trimmed_and_another_one_that_begins_like_it_is_r
 def test_what_is_repeated_with_other_white_space_is_trimmed(mode: str, again: str) -> None:
     shown = "def lamps():\n    total = ships:\n\nSee the"
     assert joined(shown, f"{again} port.", mode, gap=" ") == f"{shown} port."
+
+
+@pytest.mark.requirement("P-2", "P-3")
+@pytest.mark.parametrize(
+    "shown,comes,more",
+    [
+        ("The lamp was lit at dusk.", "Done.", " "),
+        ("The lamp was lit at dusk and", "it seems that your message was cut off.", " "),
+        ("| night | 90 |", "…", "\n|--"),
+        ("The first carries", "...The first carries eleven crates", " "),
+        ("See https://example.org/lights-of-the", "`https://example.org/lights-of-the`-coast", "-coa"),
+        ("天气很好", "**Continuation:**\n\n我们去。", "，我"),
+        ("na na na na", "\nna na na na na na", " n"),
+    ],
+)
+def test_whoever_only_is_said_to_go_on_with_a_text_has_to_show_it(shown: str, comes: str, more: str) -> None:
+    gap = more[: len(more) - len(more.lstrip())]
+    with pytest.raises(SeamRefusedError):
+        joined(shown, comes, gap=gap, more=more, whole="/" not in shown, proven=False)
+
+
+@pytest.mark.requirement("P-3")
+@pytest.mark.parametrize("comes", [" at dusk.", "\n\nThe next day", ", they say,", f"{LONG} Paris."])
+def test_whoever_only_is_said_to_go_on_and_does_is_believed(comes: str) -> None:
+    assert joined(LONG, comes, gap=" ", proven=False) == f"{LONG}{comes.removeprefix(LONG)}"
+
+
+@pytest.mark.requirement("P-2", "P-3")
+@pytest.mark.parametrize("mode", ["prefill", "instruction"])
+@pytest.mark.parametrize(
+    "shown,comes",
+    [
+        ("row, row, row your boat, row, row, row", "your boat, row, row, row your boat,"),
+        ("row, row, row your boat, row, row, row your", "row, row, row your boat, row, row, row your boat,"),
+        ("never again and never again and", "and never again and never again and never"),
+    ],
+)
+def test_a_refrain_that_may_go_on_with_its_own_words_is_not_guessed(mode: str, shown: str, comes: str) -> None:
+    text = f"Sing it: {shown}"
+    with pytest.raises(SeamRefusedError):
+        joined(text, comes, mode, gap=" ")
+
+
+@pytest.mark.requirement("P-2")
+@pytest.mark.parametrize("blank", [" \n\u200b ", "\u200b", "\ufeff"])
+def test_characters_that_take_no_room_are_no_continuation(blank: str) -> None:
+    with pytest.raises(SeamRefusedError):
+        joined("The first carries", blank, gap=None)

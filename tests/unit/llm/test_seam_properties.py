@@ -7,7 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from yaoki.llm.deltas import HalfAnswer
-from yaoki.llm.seam import Seam, SeamRefusedError, anchor_of
+from yaoki.llm.seam import Seam, SeamRefusedError
+from yaoki.llm.shown import anchor_of
 from yaoki.llm.word_gate import WordGate
 
 WORDS = st.sampled_from(

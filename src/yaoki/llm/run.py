@@ -25,7 +25,7 @@ from yaoki.errors import (
     ModelMalformedError,
     ResourceBreakerOpenError,
 )
-from yaoki.llm.attempt import Answer, Attempt, Opened, OutputLimitReachedError, Task
+from yaoki.llm.attempt import Answer, Attempt, OutputLimitReachedError, Task
 from yaoki.llm.candidates import PARK_S, Candidate, Stake
 from yaoki.llm.deltas import Compaction, Failover, Finish, HalfAnswer, Item, Restart, ToolCall
 from yaoki.llm.failures import ANOTHER_KEY, refuses_request
@@ -61,9 +61,8 @@ class ChainParts:
 class Run:
     """See `Chain.stream`, which makes it. `items` may be iterated once."""
 
-    def __init__(self, chain: ChainParts, task: Task, answer: Answer, opened: Opened | None = None) -> None:
+    def __init__(self, chain: ChainParts, task: Task, answer: Answer) -> None:
         self._chain = chain
-        self._opened = opened
         self._task = task
         self._answer = answer
         self._selection = Selection(chain.candidates, chain.rng)
@@ -77,10 +76,6 @@ class Run:
 
     async def items(self) -> AsyncGenerator[Item, None]:
         """See `Chain.stream`."""
-        if self._opened is not None:
-            async with aclosing(self._try(self._opened.candidate, self._opened.stake, None)) as items:
-                async for item in items:
-                    yield item
         while not self._done:
             choice = self._choice()
             if choice is None:
@@ -138,9 +133,7 @@ class Run:
 
     async def _try(self, candidate: Candidate, stake: Stake, half: HalfAnswer | None) -> AsyncGenerator[Item, None]:
         """One attempt's items; a failure is taken down and ends them."""
-        opened, self._opened = self._opened, None
-        may_go_on = self._may_go_on()
-        attempt = Attempt(candidate, stake, self._task, self._answer, half, may_go_on=may_go_on, opened=opened)
+        attempt = Attempt(candidate, stake, self._task, self._answer, half, may_go_on=self._may_go_on())
         lane = Lane(candidate, stake, attempt)
         self._before = len(self._answer.shown)
         try:
@@ -291,11 +284,15 @@ class Run:
 
     def _measure(self, candidate: Candidate, attempt: Attempt) -> None:
         """Note how quick it was, also if it failed in the end."""
-        notices = self._chain.notices
-        if attempt.first_token_s is not None:
-            note_pace(candidate, notices, attempt.first_token_s, attempt.chars, attempt.wrote_s)
-        elif attempt.silent and candidate.health.silent():
-            _tell_moved_back(candidate, notices)
+        health, first_token_s = candidate.health, attempt.first_token_s
+        if first_token_s is not None:
+            slow = health.answered(first_token_s, attempt.chars, attempt.wrote_s)
+            if self._chain.notices.wants(FirstToken):
+                self._chain.notices.publish(FirstToken(candidate.name, first_token_s))
+        else:
+            slow = attempt.silent and health.silent()
+        if slow and self._chain.notices.wants(MovedBack):
+            self._chain.notices.publish(MovedBack(candidate.name, health.back_s))
 
     def _all_failed(self) -> ModelAllFailedError:
         waits = [wait_s for failure in self._failures if (wait_s := failure.error.retry_after_s)]
@@ -308,20 +305,6 @@ class Run:
         )
         failed.__cause__ = self._failures[-1].error if self._failures else None
         return failed
-
-
-def note_pace(candidate: Candidate, notices: Notices, first_token_s: float, chars: int, wrote_s: float) -> None:
-    """Take the measures of an answer, see `Health.answered`, and tell them."""
-    slow = candidate.health.answered(first_token_s, chars, wrote_s)
-    if notices.wants(FirstToken):
-        notices.publish(FirstToken(candidate.name, first_token_s))
-    if slow:
-        _tell_moved_back(candidate, notices)
-
-
-def _tell_moved_back(candidate: Candidate, notices: Notices) -> None:
-    if notices.wants(MovedBack):
-        notices.publish(MovedBack(candidate.name, candidate.health.back_s))
 
 
 def _is_overflow(failure: _Failure) -> bool:

@@ -57,7 +57,7 @@ def arriving(pieces: list[str]) -> list[Line]:
 async def unbroken(pieces: list[str], answer: str) -> str:
     """The second model takes over at once."""
     first = candidate("a", FakeUpstream(arriving(pieces)), continuation="off")
-    second = candidate("b", StrippingUpstream(answer), continuation="prefill")
+    second = candidate("b", StrippingUpstream(answer))
     return (await Told().hear(Chain([first, second]))).text
 
 
@@ -70,7 +70,7 @@ async def resumed(pieces: list[str], answer: str) -> str:
         (item.held if isinstance(item, Text) else item.text) for item in before.items if isinstance(item, Text | Held)
     ]
     held = logged[-1] if logged else ""
-    chain = Chain([candidate("b", StrippingUpstream(answer), continuation="prefill")])
+    chain = Chain([candidate("b", StrippingUpstream(answer))])
     after = await Told().hear(chain, resume_text=before.text, resume_held=held)
     return after.text if after.of(Restart) else before.text + after.text
 

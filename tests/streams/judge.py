@@ -53,7 +53,8 @@ def _told(world: World, seen: Seen) -> list[str]:
     scenario = world.scenario
     wrong = [] if seen.error is not None else ["neither an end nor an error"]
     wrong += ["calls of an answer that failed"] if seen.calls else []
-    if not any(page.startswith(seen.text) for page in world.pages) and not world.limits:
+    text, pages = _comparable(world, seen)
+    if not any(page.startswith(text) for page in pages) and not world.limits:
         wrong.append("what was shown is not of the answer")
     late = any(request.fault == "drip" for request in world.requests)
     if scenario.steady and not late and not (scenario.face == "v1" and seen.error == "model.truncated"):
@@ -71,11 +72,8 @@ def _outcome(seen: Seen) -> str:
 
 def _whole(world: World, seen: Seen) -> list[str]:
     wrong: list[str] = []
-    bare = any("bare" in (model.prefill, model.instruction) for model in world.scenario.models)
-    seen_text, pages = seen.text, set(world.pages)
-    if bare:  # who leaves blanks out cannot be judged by them
-        seen_text, pages = "".join(seen_text.split()), {"".join(page.split()) for page in pages}
-    if seen_text not in pages:
+    text, pages = _comparable(world, seen)
+    if text not in pages:
         longest = max(world.pages, key=lambda page: len(_common(page, seen.text)))
         same = len(_common(longest, seen.text))
         kind = "lost" if len(seen.text) < len(longest) else "repeated or mixed"
@@ -85,6 +83,13 @@ def _whole(world: World, seen: Seen) -> list[str]:
     if Counter(seen.calls) != Counter(world.scenario.calls):
         wrong.append(f"calls {seen.calls}")
     return wrong
+
+
+def _comparable(world: World, seen: Seen) -> tuple[str, set[str]]:
+    """What was seen, and the pages; without blanks, where somebody leaves them out, who cannot be judged by them."""
+    if any("bare" in (model.prefill, model.instruction) for model in world.scenario.models):
+        return "".join(seen.text.split()), {"".join(page.split()) for page in world.pages}
+    return seen.text, set(world.pages)
 
 
 def _common(one: str, other: str) -> str:

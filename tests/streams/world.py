@@ -51,12 +51,23 @@ class World:
         self.pages = [self.scenario.answer]
 
     def page_from(self, half: str) -> str:
-        """The newest page that goes on from this half; the answer itself if there is none."""
+        """The newest page that goes on from this half, whatever blanks it has; the answer itself if there is none."""
         half = half.rstrip()
-        return next((page for page in reversed(self.pages) if page.startswith(half)), self.scenario.answer)
+        exact = next((page for page in reversed(self.pages) if page.startswith(half)), None)
+        return exact or next(filter(None, (_set_as(half, page) for page in reversed(self.pages))), self.scenario.answer)
 
     def players(self) -> list["Player"]:
         return [Player(self, number, plan) for number, plan in enumerate(self.scenario.models)]
+
+
+def _set_as(half: str, page: str) -> str | None:
+    """The page, set as this half of it is; None if it is no half of it."""
+    signs, at = "".join(half.split()), 0
+    for sign in signs:
+        at = page.find(sign, at) + 1
+        if not at:
+            return None
+    return half + page[at:] if "".join(page[:at].split()) == signs else None
 
 
 class Player:

@@ -182,6 +182,10 @@ def _codes(error: BaseException) -> Iterator[str]:
             value = getattr(error, name, None)
             if isinstance(value, (str, int)):
                 yield str(value)
+    for name in ("provider_error_code", "provider_error_type"):  # pydantic-ai's
+        value = getattr(error, name, None)
+        if isinstance(value, str):
+            yield value
     body = getattr(error, "body", None)
     if isinstance(body, dict):
         facts = cast("dict[str, Any]", body)

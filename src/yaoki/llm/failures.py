@@ -70,8 +70,8 @@ def in_band_error(error: object) -> AIOrchestrationError:
     facts = cast("dict[str, Any]", error) if isinstance(error, dict) else {}
     stati = (_status(facts.get(key)) for key in ("status", "code", "http_code", "status_code"))
     status = next(filter(None, stati), None)
-    code = next((str(facts[key]) for key in ("code", "type") if facts.get(key) and not _status(facts[key])), "")
-    known = classify(ProviderError(status, {"error": {"code": code, "type": code}}), AIErrorCategory.MODEL)
+    words = {key: str(facts[key]) for key in ("code", "type") if facts.get(key) and not _status(facts[key])}
+    known = classify(ProviderError(status, {"error": words}), AIErrorCategory.MODEL)
     known = known or ModelUnavailableError("The provider reported an error inside the stream.")
     known.facts["fault"] = "error_event"
     return known

@@ -1,8 +1,7 @@
 """Upstreams for providers that do not speak OpenAI, by the names that pydantic-ai has for them.
 
-Their streams are watched below the SDK, but for Bedrock's, whose SDK has no transport that can be wrapped: its frames
-carry checksums, and pydantic-ai gives no finish reason for a stream that was cut. SDK retries are off, redirects are
-not followed and no proxy is taken from the environment; Bedrock's SDK finds proxies as AWS does.
+Their streams are watched below their SDKs, Bedrock's inside it. SDK retries are off, redirects are not followed and no
+proxy is taken from the environment; Bedrock's SDK finds region, credentials and proxies as AWS does.
 """
 
 import os
@@ -36,7 +35,6 @@ class _Built:
 
     model: Model
     close: Callable[[], Awaitable[None]]
-    verified: bool = True
     foreign: tuple[type[Exception], ...] = ()
 
 
@@ -48,7 +46,7 @@ class ProviderUpstream(PydanticUpstream):
     """
 
     def __init__(self, built: _Built, *, max_output_tokens: int) -> None:
-        super().__init__(built.model, max_output_tokens=max_output_tokens, verified=built.verified)
+        super().__init__(built.model, max_output_tokens=max_output_tokens, verified=True)
         self._renaming = Renaming(built.foreign)
         self._close = built.close
 
@@ -174,16 +172,16 @@ def _bedrock(model: str, base_url: str | None, api_key: str | None) -> _Built:
     from pydantic_ai.models.bedrock import BedrockConverseModel  # noqa: PLC0415 - needs it
     from pydantic_ai.providers.bedrock import BedrockProvider  # noqa: PLC0415 - needs it
 
+    from yaoki.llm.bedrock_watch import watch_streams  # noqa: PLC0415 - needs it
+
     known = {name: value for name, value in (("base_url", base_url), ("api_key", api_key)) if value}
     provider: Any = BedrockProvider(**known, aws_read_timeout=_LONGEST_READ_S, aws_connect_timeout=CONNECT_S)
-    client = provider.client
-    service = client.meta.service_model.service_id.hyphenize()
-    client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
+    watch_streams(provider.client)
 
     async def close() -> None:
-        await anyio.to_thread.run_sync(client.close)
+        await anyio.to_thread.run_sync(provider.client.close)
 
-    return _Built(BedrockConverseModel(model, provider=provider), close, verified=False, foreign=(BotoCoreError,))
+    return _Built(BedrockConverseModel(model, provider=provider), close, foreign=(BotoCoreError,))
 
 
 _BUILDERS: dict[str, Callable[[str, str | None, str | None], _Built]] = {

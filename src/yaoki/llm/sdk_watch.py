@@ -8,6 +8,7 @@ skip it or call half an answer a success.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any, cast
 
 import httpx2
@@ -51,13 +52,14 @@ class WatchedEvents:
             raise self._parser.fault
 
     def close(self) -> Iterator[bytes]:
-        """The body ended: the event whose closing blank line never came.
+        """The body ended: the event whose closing blank line never came, if it is whole.
 
         Raises:
             ModelTruncatedError: There was no terminator.
             ModelMalformedError: What came was no answer at all.
         """
-        yield from self._events(self._parser.close())
+        with suppress(ModelMalformedError):  # half an event
+            yield from self._events(self._parser.close())
         if self.finished:
             return
         if self._parser.strange:

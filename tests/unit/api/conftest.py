@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.api.served import Served
+from tests.unit.quick_retries import quick_retries
 from yaoki.api import ApiPolicy
+
+__all__ = ["quick_retries"]
 
 Serve = Callable[..., AbstractAsyncContextManager[Served]]
 

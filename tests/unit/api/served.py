@@ -28,6 +28,8 @@ from yaoki.turns.local_runner import LocalRunner
 
 OWNER = "local"
 WAIT_S = 25.0
+_TURNS = 10
+"""Turns of the event loop in which a server hears that a client has left."""
 Body = dict[str, Any]
 
 
@@ -171,15 +173,30 @@ def _never(turn: Turn) -> Any:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn inside a test: no signals, and a word when it is up."""
+    """uvicorn inside a test: no signals, a word when it is up, and no rounded pauses when nobody is connected."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
+        self.exiting = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.up.set()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.exiting.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for _ in range(_TURNS):  # for clients that have just left
+            await asyncio.sleep(0)
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            server.close()
+            await server.wait_closed()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -197,5 +214,5 @@ async def serving(app: FastAPI, policy: ApiPolicy) -> AsyncIterator[int]:
             yield listener.getsockname()[1]
         finally:
             app.state.closing.set()
-            server.should_exit = True
+            server.exiting.set()
             await task

@@ -88,16 +88,17 @@ async def test_endless_trailers_are_refused(served: Served, beyond: bytes) -> No
 @pytest.mark.parametrize("behind", [b"\0\0\0\0\r\n\r\n", b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n" * 40])
 @pytest.mark.requirement("X11")
 async def test_what_nobody_may_send_behind_a_request_puts_no_refusal_into_its_answer(
-    served: Served, behind: bytes
+    serve: Serve, behind: bytes
 ) -> None:
-    session = await served.session()
-    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-    writer.write(b"GET /ai/sessions/%s/events HTTP/1.1\r\nHost: localhost\r\n\r\n" % session.encode())
-    await reader.readuntil(b"\n\n")
-    writer.write(behind)
-    async with asyncio.timeout(20):
-        assert b"HTTP/1.1" not in await rest(reader)
-    writer.close()
+    async with serve(ApiPolicy(heartbeat_s=0.1)) as served:
+        session = await served.session()
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(b"GET /ai/sessions/%s/events HTTP/1.1\r\nHost: localhost\r\n\r\n" % session.encode())
+        await reader.readuntil(b"\n\n")  # the first heartbeat
+        writer.write(behind)
+        async with asyncio.timeout(20):
+            assert b"HTTP/1.1" not in await rest(reader)
+        writer.close()
 
 
 async def closed(reader: asyncio.StreamReader) -> bool:

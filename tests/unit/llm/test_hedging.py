@@ -139,9 +139,11 @@ async def test_of_two_that_fail_both_are_told() -> None:
 @pytest.mark.requirement("M11", "P-3")
 async def test_a_winner_that_is_cut_is_continued_by_whoever_was_late() -> None:
     late = FakeUpstream([hold], says(" ships."))
-    cut = FakeUpstream([*says("Seven ships.")[:1], ModelUnavailableError("cut")], [ModelUnavailableError("down")])
+    cut = FakeUpstream([*says("Seven ships.")[:2], ModelUnavailableError("cut")], [ModelUnavailableError("down")])
     told = await Told().hear(Chain([quick("a", late), quick("b", cut)]))
-    assert told.text.endswith("ships.")
+    assert told.text == "Seven ships."
+    left = [(failover.from_model, failover.to_model, failover.mid_stream) for failover in told.of(Failover)]
+    assert left == [("b", "a", True)]
     assert (late.open, cut.open) == (0, 0)
 
 

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from tests.unit.quick_retries import quick_retries
 from tests.unit.turns.instance import Instance
 from yaoki.faults import ScriptedProvider
 from yaoki.faults.script import Script
+
+__all__ = ["quick_retries"]
 
 Begin = Callable[..., Awaitable[Instance]]
 

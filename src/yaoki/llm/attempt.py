@@ -37,6 +37,7 @@ from yaoki.llm.deltas import (
 )
 from yaoki.llm.output_guard import OutputGuard
 from yaoki.llm.reader import Reader, Stragglers
+from yaoki.llm.refrain import Refrain
 from yaoki.llm.seam import Seam
 from yaoki.llm.word_gate import WordGate
 
@@ -59,6 +60,7 @@ class Answer:
         shown: The text that a person has seen.
         lost: What was received after it and never shown.
         whole: Whether `shown` ends with a whole word.
+        looped: What was shown ends in words that came over and over, more of which nobody wants.
         calling: The last attempt was cut while it wrote a tool call.
         restarted: Whether what was shown has been declared void once.
     """
@@ -66,6 +68,7 @@ class Answer:
     shown: str = ""
     lost: str = ""
     whole: bool = True
+    looped: bool = False
     calling: bool = False
     restarted: bool = False
 
@@ -77,7 +80,11 @@ class Answer:
     def start_over(self) -> None:
         """What was shown is void."""
         self.shown = self.lost = ""
-        self.whole, self.calling, self.restarted = True, False, True
+        self.whole, self.looped, self.calling, self.restarted = True, False, False, True
+
+    def seam(self, half: HalfAnswer) -> Seam:
+        """Judges what is to follow `shown`."""
+        return Seam(self.shown, half, gap=self.gap(), whole=self.whole, more=self.lost, looped=self.looped)
 
     def gap(self) -> str | None:
         """The white space known to have followed `shown`; None if nothing is known, or nothing that can be meant."""
@@ -170,7 +177,8 @@ class Attempt:
         self._may_go_on = may_go_on
         self._shows = False
         self._gate = WordGate()
-        self._seam = Seam(answer.shown, half, gap=answer.gap(), whole=answer.whole, more=answer.lost) if half else None
+        self._refrain = Refrain(answer.shown)
+        self._seam = answer.seam(half) if half else None
         self._response = _Response()
 
     async def items(self) -> AsyncGenerator[Item, None]:
@@ -196,7 +204,7 @@ class Attempt:
             raise
         except AIOrchestrationError as error:
             self.silent = self.first_token_s is None and isinstance(error, ModelTimeoutError)
-            self._leave()
+            self._leave(looped=error.facts.get("fault") == "loop")
             stake.lost(error)
             raise
         finally:
@@ -256,7 +264,7 @@ class Attempt:
             if self._seam.decided:
                 yield from self._joined()
         held = self._gate.held
-        text = self._gate.feed(text)
+        text = self._gate.feed(self._refrain.feed(text))
         if self._task.hold_text:
             self._response.text += text
         elif text:
@@ -271,9 +279,9 @@ class Attempt:
         """A tool call begins, so the text before it is whole; whoever has to make the call again need not say it."""
         text = ""
         if self._seam is not None and self._seam.begun:
-            text = self._gate.feed(self._seam.flush(calls=True))
+            text = self._gate.feed(self._refrain.feed(self._seam.flush(calls=True)))
             yield from self._joined()
-        text += self._gate.end_word()
+        text += self._gate.feed(self._refrain.flush()) + self._gate.end_word()
         if self._task.hold_text:
             self._response.text += text
         elif text:
@@ -297,8 +305,8 @@ class Attempt:
         if response.finish.reason == "length" and self._goes_on():
             raise OutputLimitReachedError
         if self._seam is not None:
-            response.text += self._gate.feed(self._seam.flush(calls=bool(response.calls)))
-        response.text += self._gate.flush()
+            response.text += self._gate.feed(self._refrain.feed(self._seam.flush(calls=bool(response.calls))))
+        response.text += self._gate.feed(self._refrain.flush()) + self._gate.flush()
         empty = not (answer.shown + response.text).strip(UNSEEN) and not response.calls
         if empty and response.finish.reason in _GOOD:
             raise ModelEmptyError("The model gave an empty answer.", fault="empty")
@@ -347,13 +355,14 @@ class Attempt:
         if response.finish is not None:
             yield Finish(response.finish.reason, self._candidate.name)
 
-    def _leave(self) -> None:
+    def _leave(self, *, looped: bool = False) -> None:
         """The attempt has failed: what the next one has to know."""
         answer = self._answer
         joined = self._seam is None  # before that, a call says nothing about the text, which may want its rest
         answer.calling = self._response.calling if joined else answer.calling
         if self._seam is None and not self._task.hold_text:
-            answer.lost = _known(self._gate.held)
+            answer.lost = "" if looped else _known(self._gate.held + self._refrain.held)
+            answer.looped = looped
 
 
 def _gap(held: str) -> str:

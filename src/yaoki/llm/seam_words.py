@@ -3,7 +3,7 @@
 import re
 
 from yaoki.llm.characters import UNSPACED
-from yaoki.llm.output_guard import MAX_PERIOD
+from yaoki.llm.refrain import MAX_PERIOD
 
 TELLING_CHARS = 5
 TELLING_KINDS = 4

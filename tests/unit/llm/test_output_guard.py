@@ -4,7 +4,8 @@ import pytest
 
 from yaoki.errors import ModelMalformedError
 from yaoki.llm.deltas import Delta, Reasoning, Text, ToolCallPiece
-from yaoki.llm.output_guard import CHARS_PER_TOKEN, LOOP_CHARS, MAX_BLANKS, MAX_PERIOD, OutputGuard
+from yaoki.llm.output_guard import CHARS_PER_TOKEN, MAX_BLANKS, OutputGuard
+from yaoki.llm.refrain import LOOP_CHARS
 
 pytestmark = pytest.mark.requirement("M17")
 
@@ -20,15 +21,13 @@ def words(text: str) -> list[Text]:
     return [Text(f"{word} ") for word in text.split()]
 
 
-def test_the_same_words_over_and_over_are_a_loop() -> None:
-    assert guarded(*words("over and " * 500)).excess == "loop"
-    assert guarded(Text("x" * 4 * LOOP_CHARS)).excess == "loop"
-
-
-def test_a_loop_of_a_passage_is_found() -> None:
-    passage = " ".join(f"word{number}" for number in range(25))
-    assert len(passage) < MAX_PERIOD
-    assert guarded(*words(f"{passage} " * 40)).excess == "loop"
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("kind", [Text, Reasoning])
+def test_the_same_words_over_and_over_are_a_fault(kind: type[Text | Reasoning], shown: bool) -> None:
+    for text in ("over and " * 500, "x" * 4 * LOOP_CHARS, '{"a": ' * LOOP_CHARS):
+        with pytest.raises(ModelMalformedError) as fault:
+            guarded(*(kind(text[at : at + 9]) for at in range(0, len(text), 9)), shown=shown)
+        assert fault.value.facts["fault"] == "loop"
 
 
 @pytest.mark.parametrize(
@@ -65,12 +64,6 @@ def test_what_nobody_sees_is_a_fault_without_end(delta: Delta) -> None:
     assert guarded(*[delta] * 10, tokens=10).excess is None
     with pytest.raises(ModelMalformedError):
         guarded(*[delta] * 11, tokens=10)
-
-
-def test_held_text_in_a_loop_is_a_fault() -> None:
-    with pytest.raises(ModelMalformedError) as fault:
-        guarded(Text('{"a": ' * LOOP_CHARS), shown=False)
-    assert fault.value.facts["fault"] == "loop"
 
 
 def test_characters_of_all_kinds_count() -> None:

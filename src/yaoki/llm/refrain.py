@@ -1,0 +1,81 @@
+"""Finds a passage that is said over and over, and holds it back before many have read it many times.
+
+so far                                                    then
+`HOLD_CHARS` at least, and the passage three times        the next characters are held back as long as they repeat it
+another character comes                                   all that is held is shown: it was a table, a row, a poem
+`LOOP_CHARS` at least, and the passage five times         it will not end
+"""
+
+MAX_PERIOD = 1_000
+"""The longest passage that is looked for."""
+HOLD_CHARS = 120
+LOOP_CHARS = 3_000
+"""Text of this length that is one short passage again and again is a loop."""
+_HOLD_TIMES = 3
+_LOOP_TIMES = 5
+_WINDOW = _HOLD_TIMES * MAX_PERIOD
+_LOOK_EVERY = 60
+_SAMPLE = 40
+
+
+class Refrain:
+    """Follows one text.
+
+    Args:
+        before: What stands before it already.
+
+    Attributes:
+        held: What has come and is not let through.
+        endless: The text does not come to an end.
+    """
+
+    __slots__ = ("_new", "_period", "_tail", "endless", "held")
+
+    def __init__(self, before: str = "") -> None:
+        self._tail = before[-_WINDOW:]
+        self._new = len(self._tail)
+        self._period = 0
+        self.held = ""
+        self.endless = False
+        self._look()
+
+    def feed(self, text: str) -> str:
+        """Take text; return what is let through."""
+        if len(text) <= _LOOK_EVERY:
+            return self._take(text)
+        return "".join(self._take(text[at : at + _LOOK_EVERY]) for at in range(0, len(text), _LOOK_EVERY))
+
+    def flush(self) -> str:
+        """The text has ended, so it was no loop: return what is held."""
+        held, self.held = self.held, ""
+        self._period = 0
+        return held
+
+    def _take(self, text: str) -> str:
+        self._tail += text
+        self._new += len(text)
+        if self._period and self._repeats(len(text) + self._period):
+            self.held += text
+            self.endless = len(self.held) >= max(LOOP_CHARS - HOLD_CHARS, (_LOOP_TIMES - _HOLD_TIMES) * self._period)
+            self._tail = self._tail[-_WINDOW:]
+            return ""
+        text = self.flush() + text
+        self._look()
+        return text
+
+    def _look(self) -> None:
+        """Now and then: does the tail repeat itself?"""
+        if self._new < _LOOK_EVERY:
+            return
+        self._new = 0
+        self._tail = self._tail[-_WINDOW:]
+        before = self._tail.rfind(self._tail[-_SAMPLE:], 0, -1)
+        period = len(self._tail) - _SAMPLE - before
+        if before >= 0 and period <= MAX_PERIOD and self._repeats(max(HOLD_CHARS, _HOLD_TIMES * period), period):
+            self._period = period
+
+    def _repeats(self, size: int, period: int = 0) -> bool:
+        """Whether the last `size` characters are one passage of this length, over and over."""
+        period = period or self._period
+        end = self._tail[-size:]
+        return len(end) == size and end[period:] == end[:-period]

@@ -36,8 +36,8 @@ from yaoki.resilience.ambient import ambient_budget, spending
 from yaoki.resilience.breaker import CircuitBreaker
 from yaoki.resilience.notices import Notices
 
-_WHOLE_OUTPUTS = ("native", "prompted")
-"""Output modes whose text must parse, so none of it is shown before all of it is there."""
+_WHOLE_OUTPUTS = ("auto", "native", "prompted")
+"""Output modes whose text must parse (with auto, the model decides), so none is shown before all of it is there."""
 _ROOMY = CandidatePolicy(max_output_tokens=64_000)
 
 

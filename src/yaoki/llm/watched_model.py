@@ -5,13 +5,16 @@ the SDK's retries are switched off, since the chain retries within one budget.
 """
 
 from copy import copy
+from typing import TypeVar
 
 import httpx2
 from openai import AsyncOpenAI
 from pydantic_ai.models import Model
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.models.test import TestModel
+from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
@@ -21,33 +24,59 @@ from yaoki.llm.upstreams import CONNECT_S
 from yaoki.llm.watcher import PlainTransport, WatchedTransport
 
 _MISSING = "_missing_finish_reason"
+_Kind = TypeVar("_Kind", bound=Model)
 
 
 def upstream_of(model: Model, *, max_output_tokens: int | None = None) -> PydanticUpstream:
     """An upstream for a model that its owner closes.
 
     Args:
-        model: Any. `OpenAIChatModel` and its kin (Ollama's, OpenRouter's, …) are watched; every other one is trusted to
-            report its own cuts, and is left unverified.
+        model: Any. `OpenAIChatModel` and its kin (Ollama's, OpenRouter's, …) are watched, within wrappers and
+            `FallbackModel`s, too; every other one is trusted to report its own cuts, and is left unverified.
         max_output_tokens: Asked of the provider; None: what the model's own settings say.
     """
-    client: object = getattr(model, "client", None)
-    if isinstance(getattr(client, "max_retries", None), int):
-        setattr(client, "max_retries", 0)  # noqa: B010 - whichever SDK it is, they agree on this name
-    if not isinstance(model, OpenAIChatModel) or _ends_without_a_word(model):
-        in_process = isinstance(model, TestModel | FunctionModel)
-        return PydanticUpstream(model, max_output_tokens=max_output_tokens, in_process=in_process)
-    through = _Through(model)
     unread = None
     if type(model) is OpenAIChatModel and may_be_unread(model.profile):
-        own = unconverted(_client(model, PlainTransport(through)))
+        own = unconverted(_client(model, PlainTransport(_Through(model))))
         unread = UnreadModel(
             model.model_name, provider=_provider(model, own), profile=_strict(model), settings=model.settings
         )
-    watched = _client(model, WatchedTransport(through))
-    twin = _twin(model, watched)
-    verified = twin.client is watched
-    return PydanticUpstream(twin, max_output_tokens=max_output_tokens, verified=verified, unread=unread)
+    twin, verified = _watched(model)
+    return PydanticUpstream(
+        twin,
+        max_output_tokens=max_output_tokens,
+        verified=verified,
+        in_process=isinstance(model, TestModel | FunctionModel),
+        unread=unread,
+    )
+
+
+def _watched(model: Model) -> tuple[Model, bool]:
+    """The same with a watcher under every SDK that there is one for, and whether all are watched."""
+    client: object = getattr(model, "client", None)
+    if isinstance(getattr(client, "max_retries", None), int):
+        setattr(client, "max_retries", 0)  # noqa: B010 - whichever SDK it is, they agree on this name
+    match model:
+        case WrapperModel():
+            wrapped, watched = _watched(model.wrapped)
+            return _like(model, wrapped=wrapped), watched
+        case FallbackModel():
+            inner = [_watched(one) for one in model.models]
+            return _like(model, models=[one for one, _ in inner]), all(watched for _, watched in inner)
+        case OpenAIChatModel() if not _ends_without_a_word(model):
+            own = _client(model, WatchedTransport(_Through(model)))
+            twin = _like(model, _provider=_provider(model, own), _profile=_strict(model))
+            vars(twin).pop("profile", None)  # it is made of these two, and kept
+            return twin, twin.client is own
+        case _:
+            return model, False
+
+
+def _like(model: _Kind, **other: object) -> _Kind:
+    """A copy with other attributes."""
+    twin = copy(model)
+    vars(twin).update(other)
+    return twin
 
 
 def _ends_without_a_word(model: OpenAIChatModel) -> bool:
@@ -60,14 +89,6 @@ def _client(model: OpenAIChatModel, transport: httpx2.AsyncBaseTransport) -> Asy
     timeout = httpx2.Timeout(None, connect=CONNECT_S)
     http = httpx2.AsyncClient(transport=transport, timeout=timeout, trust_env=False)
     return model.client.copy(http_client=http, max_retries=0, timeout=timeout)
-
-
-def _twin(model: OpenAIChatModel, client: AsyncOpenAI) -> OpenAIChatModel:
-    """The same model, of whichever class, with another client."""
-    twin = copy(model)
-    vars(twin).pop("profile", None)  # it is made of the two below, and kept
-    vars(twin).update(_provider=_provider(model, client), _profile=_strict(model))
-    return twin
 
 
 def _provider(model: OpenAIChatModel, client: AsyncOpenAI) -> OpenAICompatibleProvider:

@@ -5,12 +5,19 @@ from contextlib import AsyncExitStack
 
 import pytest
 from openai import AsyncOpenAI
+from pydantic import BaseModel
 from pydantic_ai import Agent
+from pydantic_ai.models import Model
 from pydantic_ai.models.cerebras import CerebrasModel
+from pydantic_ai.models.concurrency import ConcurrencyLimitedModel
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.instrumented import InstrumentedModel
 from pydantic_ai.models.ollama import OllamaModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.models.openrouter import OpenRouterModel
 from pydantic_ai.models.snowflake import SnowflakeModel
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.cerebras import CerebrasProvider
 from pydantic_ai.providers.ollama import OllamaProvider
 from pydantic_ai.providers.openai import OpenAIProvider
@@ -59,6 +66,50 @@ async def test_a_cut_answer_is_continued_whatever_the_class(stack: AsyncExitStac
     assert (await agent.run("How many ships?")).output == ANSWER
     async with agent.run_stream("How many ships?") as result:
         assert "".join([piece async for piece in result.stream_text(delta=True, debounce_by=None)]) == ANSWER
+
+
+WRAPPINGS: dict[str, Callable[[Model], Model]] = {
+    "wrapped": WrapperModel,
+    "instrumented": InstrumentedModel,
+    "limited": lambda model: ConcurrencyLimitedModel(model, limiter=2),
+    "in_a_list": FallbackModel,
+}
+
+
+@pytest.mark.requirement("M11", "P-2")
+@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
+async def test_a_cut_answer_is_continued_whatever_wraps_the_model(
+    stack: AsyncExitStack, wrap: Callable[[Model], Model]
+) -> None:
+    first = wrap(await model(stack, KINDS["own"], Script(fault="cut_mid_stream")))
+    second = wrap(await model(stack, KINDS["plain"], Script()))
+    agent = Agent(resilient(first, second, policy=QUICK))
+    assert (await agent.run("How many ships?")).output == ANSWER
+    async with agent.run_stream("How many ships?") as result:
+        assert await result.get_output() == ANSWER
+
+
+class Count(BaseModel):
+    ships: int
+    names: list[str]
+
+
+@pytest.mark.requirement("M27", "P-2")
+async def test_output_that_its_model_gives_as_text_is_not_seen_before_it_is_whole(stack: AsyncExitStack) -> None:
+    answer = '{"ships": 7, "names": ["Pamir", "Passat", "Peking", "Padua", "Priwall", "Pommern", "Potosi"]}'
+    away = Script(answer=answer, prefill="ignore", instruction="talk_over")
+    profile = OpenAIModelProfile(default_structured_output_mode="native")
+    models = [
+        OpenAIChatModel(
+            name,
+            provider=OpenAIProvider(openai_client=(await model(stack, KINDS["own"], script)).client),
+            profile=profile,
+        )
+        for name, script in (("first", Script(fault="cut_mid_stream", answer=answer)), ("second", away))
+    ]
+    agent = Agent(resilient(*models, policy=QUICK), output_type=Count)
+    async with agent.run_stream("How many ships?") as result:
+        assert (await result.get_output()).ships == 7
 
 
 def test_a_model_that_never_gives_a_finish_reason_is_left_as_it_is() -> None:

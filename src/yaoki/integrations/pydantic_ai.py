@@ -31,6 +31,7 @@ from yaoki.llm.chain_model import ChainModel, Sink
 from yaoki.llm.deltas import Item, Restart
 from yaoki.llm.pass_through import PassThroughModel
 from yaoki.llm.prices import list_price
+from yaoki.llm.straight import ask_straight
 from yaoki.llm.watched_model import upstream_of
 from yaoki.resilience.ambient import ambient_budget, spending
 from yaoki.resilience.breaker import CircuitBreaker
@@ -160,8 +161,12 @@ class ResilientModel(PassThroughModel):
             ModelAllFailedError: No model could answer.
             AgentTurnBudgetSpentError: The run's budget ended first.
         """
-        model = self._turn(_heard, model_request_parameters)
-        return await model.request(messages, model_settings, model_request_parameters)
+        budget = self._budget()
+        opened = await ask_straight(self.chain, budget, messages, model_settings, model_request_parameters)
+        if isinstance(opened, ModelResponse):
+            return opened
+        model = self._turn(budget, None, model_request_parameters)
+        return await model.whole(messages, model_settings, model_request_parameters, opened)
 
     @asynccontextmanager
     async def request_stream(
@@ -178,7 +183,7 @@ class ResilientModel(PassThroughModel):
             ModelAllFailedError: Out of the iteration: no model could answer.
             AgentTurnBudgetSpentError: Out of the iteration: the run's budget ended first.
         """
-        model = self._turn(_refuse_restart, model_request_parameters)
+        model = self._turn(self._budget(), _refuse_restart, model_request_parameters)
         async with model.request_stream(messages, model_settings, model_request_parameters, run_context) as response:
             yield response
 
@@ -194,9 +199,11 @@ class ResilientModel(PassThroughModel):
         if not self._entries:
             await self._entered.aclose()
 
-    def _turn(self, sink: Sink, parameters: ModelRequestParameters) -> ChainModel:
+    def _budget(self) -> TurnBudget:
         bound = ambient_budget()
-        budget = bound if isinstance(bound, TurnBudget) else self.limits.budget()
+        return bound if isinstance(bound, TurnBudget) else self.limits.budget()
+
+    def _turn(self, budget: TurnBudget, sink: Sink | None, parameters: ModelRequestParameters) -> ChainModel:
         return ChainModel(self.chain, budget, sink=sink, hold_text=parameters.output_mode in _WHOLE_OUTPUTS)
 
     def _refresh_http_client(self) -> None:
@@ -281,10 +288,6 @@ class Resilience(AbstractCapability[AgentDepsT]):
             return await handler()
         with spending(self.limits.budget()):
             return await handler()
-
-
-async def _heard(_item: Item) -> None:
-    """Nobody watches."""
 
 
 async def _refuse_restart(item: Item) -> None:

@@ -101,11 +101,13 @@ class About:
         may_go_on: Nobody set a limit of their own to the answer's length, so the chain's policy decides what happens
             where it reaches one.
         shrink: Gives a shorter request when no window holds this one.
+        opened: A first attempt that was made already.
     """
 
     prompt_tokens: int = 0
     may_go_on: bool = False
     shrink: Shrink | None = None
+    opened: "Opened | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,21 @@ class Task:
     stragglers: Stragglers
     about: About
     elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A first attempt that was made already, and whose outcome is still to be judged.
+
+    Attributes:
+        deltas: What it brought; raises what it raised.
+        waited_s: Seconds from the request until then.
+    """
+
+    candidate: Candidate
+    stake: Stake
+    deltas: AsyncGenerator[Delta, None]
+    waited_s: float
 
 
 @dataclass(slots=True)
@@ -148,6 +165,7 @@ class Attempt:
         silent: No sign of life came in time.
         excess: The response was ended by us, for this reason; the answer stands all the same.
         on_life: Called at the first sign of life.
+        opened: What it brought, if it was made already.
         used: What it has cost, known once it has ended; None if nothing came.
     """
 
@@ -167,6 +185,7 @@ class Attempt:
         self.silent = False
         self.excess: ModelOutputLimitError | None = None
         self.on_life: Callable[[], None] | None = None
+        self.opened: Opened | None = None
         self._asked = candidate.clock.monotonic()
         self.used: Usage | None = None
         self._candidate = candidate
@@ -214,7 +233,8 @@ class Attempt:
 
     async def _stream(self) -> AsyncGenerator[Item, None]:
         candidate, budget = self._candidate, self._task.budget
-        deltas = candidate.upstream.stream(self._task.request, self._half)
+        opened = self.opened
+        deltas = opened.deltas if opened else candidate.upstream.stream(self._task.request, self._half)
         guard = OutputGuard(candidate.policy.max_output_tokens, shown=not self._task.hold_text)
         reader = Reader(
             deltas, guard, candidate.policy, budget.remaining_s, self._task.stragglers, clock=candidate.clock
@@ -223,7 +243,7 @@ class Attempt:
             async for delta in reader:
                 self.chars, self.wrote_s = guard.chars, reader.wrote_s
                 if self.first_token_s is None:
-                    self.first_token_s = reader.first_token_s
+                    self.first_token_s = opened.waited_s if opened else reader.first_token_s
                     if self.on_life is not None:
                         self.on_life()
                 for item in self._take(delta):

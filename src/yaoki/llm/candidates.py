@@ -12,6 +12,7 @@ from yaoki.llm.failures import ANOTHER_KEY, is_callers
 from yaoki.llm.health import BACK_S, Health
 from yaoki.resilience.breaker import BreakerState, CircuitBreaker, Permit
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
+from yaoki.resilience.deadlines import Timeout
 
 Continuations = Literal["auto", "prefill", "instruction", "off"]
 
@@ -76,6 +77,7 @@ class Candidate:
         hedging: How many of its late calls may start another candidate.
         probed: Somebody asks it regularly whether it is back, so no person's request has to.
         clock: As given; its deadlines are read from it too.
+        first_token: Ends a whole answer that takes longer than a first token may.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Candidate:
         self.hedging = Allowance(self.policy.hedge_share)
         self.health = Health(self.policy.move_back_s, clock=clock)
         self.clock = clock
+        self.first_token = Timeout(self.policy.first_token_timeout_s)
         self._honours_prefill: bool | None = None
         self._probing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._rests_until = 0.0
@@ -117,6 +120,12 @@ class Candidate:
         if self.rest_s > 0.0:
             return False
         return self.breaker.state is BreakerState.CLOSED if self.probed else self.breaker.admits
+
+    @property
+    def calm(self) -> bool:
+        """Whether there is nothing to consider about it: no failure since it last answered, no rest, no slowness."""
+        now = self.clock.monotonic()
+        return self.breaker.calm and now >= self._rests_until and now >= self.health.back_until
 
     @property
     def bearable(self) -> bool:

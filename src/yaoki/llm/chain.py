@@ -22,7 +22,7 @@ from yaoki.llm.deltas import Item
 from yaoki.llm.prober import Prober
 from yaoki.llm.reader import Stragglers
 from yaoki.llm.reading_along import ReadingAlong
-from yaoki.llm.run import ChainParts, Run
+from yaoki.llm.run import ChainParts, Run, new_call_id
 from yaoki.resilience.notices import Notices
 
 _WARM_S = 30.0
@@ -66,6 +66,7 @@ class Chain:
         notices: Notices | None = None,
     ) -> None:
         self.candidates = tuple(candidates)
+        self.notices = notices or Notices()
         self.stragglers = Stragglers()
         self._reading = ReadingAlong()
         self._policy = policy or ChainPolicy()
@@ -74,7 +75,7 @@ class Chain:
             on_output_limit=self._policy.on_output_limit,
             on_filter=on_filter,
             rng=rng or random.Random(),  # noqa: S311 - jitter and ids, no secrets
-            notices=notices or Notices(),
+            notices=self.notices,
             reading=self._reading,
         )
         self._prober = Prober(self.candidates)
@@ -121,6 +122,10 @@ class Chain:
             elsewhere=self._parts.on_filter is not None,
         )
         return Run(self._parts, task, Answer.resumed(resume_text, resume_held)).items()
+
+    def call_id(self) -> str:
+        """A new id for a tool call."""
+        return new_call_id(self._parts.rng)
 
     def warm(self) -> None:
         """Begin the background work; call it once.

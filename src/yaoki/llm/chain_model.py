@@ -18,15 +18,15 @@ from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from yaoki.llm.attempt import About
+from yaoki.llm.attempt import About, Opened
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.chain import Chain
 from yaoki.llm.compaction import AGENTS_MESSAGES, Compactor
-from yaoki.llm.continuing import CHARS_PER_TOKEN
 from yaoki.llm.deltas import Failover, Finish, FinishReason, Item, Reasoning, Restart, Text, ToolCall, Usage
 from yaoki.llm.details import CallDetails, ThinkingDetails
 from yaoki.llm.pass_through import PassThroughModel
-from yaoki.llm.pydantic_upstream import ChatRequest
+from yaoki.llm.pydantic_upstream import ChatRequest, prompt_tokens
+from yaoki.llm.straight import ask_straight, said
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
 Sink = Callable[[Item], Awaitable[None]]
@@ -48,7 +48,8 @@ class ChainModel(PassThroughModel):
     Args:
         chain: Shared by all turns.
         budget: The turn's.
-        sink: Awaited with every item; what it raises ends the request and reaches the agent unchanged.
+        sink: Awaited with every item; what it raises ends the request and reaches the agent unchanged. None: nobody
+            watches.
         resume_text: The first half of an answer that was shown before a crash. The first request continues it; the sink
             does not get it again, the response has it.
         resume_held: What had come after it and was not shown, as far as that is known.
@@ -60,7 +61,7 @@ class ChainModel(PassThroughModel):
         chain: Chain,
         budget: TurnBudget,
         *,
-        sink: Sink,
+        sink: Sink | None,
         resume_text: str = "",
         resume_held: str = "",
         hold_text: bool = False,
@@ -90,13 +91,35 @@ class ChainModel(PassThroughModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        """The whole response at once; it is streamed all the same, since only a stream can be watched.
+        """The whole response at once; it is streamed all the same, where there is anything to watch, see `straight.py`.
 
         Raises:
             ModelAllFailedError: No candidate could answer.
             AgentTurnBudgetSpentError: The budget ended first.
         """
-        async with self._response(messages, model_settings, model_request_parameters, whole=True) as response:
+        opened = None
+        if not self._resume_text and not self._compactor.left_out:
+            asked = messages, model_settings, model_request_parameters
+            opened = await ask_straight(self._chain, self._budget, *asked)
+            if isinstance(opened, ModelResponse):
+                await self._tell(opened)
+                return opened
+        return await self.whole(messages, model_settings, model_request_parameters, opened)
+
+    async def _tell(self, response: ModelResponse) -> None:
+        if self._sink is not None:
+            for item in said(response):
+                await self._sink(item)
+
+    async def whole(
+        self,
+        messages: list[ModelMessage],
+        settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+        opened: Opened | None,
+    ) -> ModelResponse:
+        """The ordinary way to a whole response, after what was `opened` by the short one."""
+        async with self._response(messages, settings, parameters, whole=True, opened=opened) as response:
             return await response.whole()
 
     @asynccontextmanager
@@ -124,6 +147,7 @@ class ChainModel(PassThroughModel):
         parameters: ModelRequestParameters,
         *,
         whole: bool = False,
+        opened: Opened | None = None,
     ) -> AsyncGenerator["ChainResponse"]:
         def request() -> ChatRequest:
             told = self._compactor.fitted(messages)
@@ -140,16 +164,10 @@ class ChainModel(PassThroughModel):
             resume_text=resume_text,
             resume_held=self._resume_held,
             hold_text=self._hold_text,
-            about=About(prompt_tokens=prompt_tokens(messages), may_go_on=not limited, shrink=shrink),
+            about=About(prompt_tokens=prompt_tokens(messages), may_go_on=not limited, shrink=shrink, opened=opened),
         )
         async with aclosing(items):
             yield ChainResponse(parameters, _items=items, _sink=self._sink, _resume_text=resume_text)
-
-
-def prompt_tokens(messages: list[ModelMessage]) -> int:
-    """About how many tokens the messages' own text has."""
-    contents = (getattr(part, "content", "") for message in messages for part in message.parts)
-    return sum(len(content) for content in contents if isinstance(content, str)) // CHARS_PER_TOKEN
 
 
 @dataclass
@@ -157,7 +175,7 @@ class ChainResponse(StreamedResponse):
     """The chain's items as pydantic-ai's events."""
 
     _items: AsyncGenerator[Item, None] = field(kw_only=True, repr=False)
-    _sink: Sink = field(kw_only=True, repr=False)
+    _sink: Sink | None = field(kw_only=True, repr=False)
     _resume_text: str = field(kw_only=True, repr=False)
     _model: str = field(default="", init=False)
     _thinking: list[object] = field(default_factory=list[object], init=False)
@@ -169,7 +187,8 @@ class ChainResponse(StreamedResponse):
             for event in self._parts_manager.handle_text_delta(vendor_part_id=_TEXT, content=self._resume_text):
                 yield event
         async for item in self._items:
-            await self._sink(item)
+            if self._sink is not None:
+                await self._sink(item)
             for event in self._events(item):
                 yield event
 

@@ -34,9 +34,12 @@ class Health:
 
     Args:
         back_s: Seconds that it is moved back for at first; 0.0: never.
+
+    Attributes:
+        back_until: When others of the chain are no longer asked first, in monotonic seconds.
     """
 
-    __slots__ = ("_back_s", "_clock", "_first_back_s", "_first_tokens", "_paces", "_until", "_verdicts")
+    __slots__ = ("_back_s", "_clock", "_first_back_s", "_first_tokens", "_paces", "_verdicts", "back_until")
 
     def __init__(self, back_s: float = BACK_S, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
@@ -44,7 +47,7 @@ class Health:
         self._first_tokens: deque[float] = deque(maxlen=KEPT)
         self._paces: deque[float] = deque(maxlen=KEPT)
         self._verdicts: deque[bool] = deque(maxlen=LOOKED_AT)
-        self._until = float("-inf")
+        self.back_until = float("-inf")
         self._back_s = 0.0
 
     def __repr__(self) -> str:
@@ -54,7 +57,7 @@ class Health:
     @property
     def back_s(self) -> float:
         """Seconds for which others of the chain are asked first; 0.0 if it is as quick as usual."""
-        return max(0.0, self._until - self._clock.monotonic())
+        return max(0.0, self.back_until - self._clock.monotonic())
 
     @property
     def usual_first_token_s(self) -> float | None:
@@ -83,11 +86,11 @@ class Health:
         Returns:
             Whether it is moved back for that.
         """
-        usual_s, usual_pace = self.usual_first_token_s, self.usual_chars_per_s
+        usual_s = self.usual_first_token_s if first_token_s > MARGIN_S else None  # sooner is never late
         bad = usual_s is not None and first_token_s > max(FACTOR * usual_s, usual_s + MARGIN_S)
         self._first_tokens.append(first_token_s)
         if wrote_s >= SHORTEST_S:
-            pace = chars / wrote_s
+            pace, usual_pace = chars / wrote_s, self.usual_chars_per_s
             bad = bad or (usual_pace is not None and pace * FACTOR < usual_pace)
             self._paces.append(pace)
         return self._judge(bad=bad)
@@ -99,12 +102,12 @@ class Health:
     def _judge(self, *, bad: bool) -> bool:
         self._verdicts.append(bad)
         now = self._clock.monotonic()
-        if now < self._until or sum(self._verdicts) < SUSPICIOUS:
+        if now < self.back_until or sum(self._verdicts) < SUSPICIOUS:
             return False
         longest_s = LONGEST * self._first_back_s
-        relapsed = now - self._until < longest_s
+        relapsed = now - self.back_until < longest_s
         self._back_s = min(longest_s, self._back_s * 2) if relapsed else self._first_back_s
-        self._until = now + self._back_s
+        self.back_until = now + self._back_s
         self._verdicts.clear()
         return self._back_s > 0
 

@@ -1,11 +1,11 @@
 """Which models lie in this process, so that nothing between us and them can be cut, and which cannot stream.
 
-    model                                    nothing can be cut      can stream
-    TestModel                                yes                     yes
-    FunctionModel                            yes                     with a `stream_function`
-    WrapperModel, and so InstrumentedModel   as what it wraps        as what it wraps
-    FallbackModel                            if all of its are so    if all of its can
-    any other                                nobody knows: no        unless it inherits `Model.request_stream`
+model                                    nothing can be cut      can stream
+TestModel                                yes                     yes
+FunctionModel                            yes                     with a `stream_function`
+WrapperModel, and so InstrumentedModel   as what it wraps        as what it wraps
+FallbackModel                            if all of its are so    if all of its can
+any other                                nobody knows: no        unless it inherits `Model.request_stream`
 """
 
 from pydantic_ai.models import Model

@@ -1,6 +1,7 @@
 """A pydantic-ai model that stands for several others, and leaves the preparing to each of them."""
 
 from abc import ABC
+from typing import ClassVar
 
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models import Model, ModelRequestParameters
@@ -9,6 +10,8 @@ from pydantic_ai.settings import ModelSettings
 
 class PassThroughModel(Model, ABC):
     """Hands messages, settings and tools on as they came. Whoever is behind it prepares them for its own provider."""
+
+    _answers_requests_itself: ClassVar[bool] = False
 
     def prepare_messages(
         self,

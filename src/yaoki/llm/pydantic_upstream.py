@@ -28,7 +28,7 @@ from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 
 from yaoki.errors import ModelMalformedError, ModelTruncatedError
-from yaoki.llm.continuing import PLAIN_PREFILL, Prefill, instruction, left_of
+from yaoki.llm.continuing import CHARS_PER_TOKEN, PLAIN_PREFILL, Prefill, instruction, left_of
 from yaoki.llm.deltas import (
     Delta,
     Finish,
@@ -81,6 +81,7 @@ class PydanticUpstream:
         unread: The same model for answers that nobody watches grow, where there is such a one.
 
     Attributes:
+        straight: The model may be asked for a whole response: there is nothing to watch about it.
         verified: As given. An unverified upstream is trusted to report its own cuts.
     """
 
@@ -98,7 +99,7 @@ class PydanticUpstream:
         self._unread = unread
         self._in_process = in_process
         self._streams = can_stream(model)
-        self._answers_whole = in_process and can_answer_whole(model)
+        self.straight = in_process and can_answer_whole(model)
         self.model = model
         self.verified = verified
         self._max_output_tokens = max_output_tokens
@@ -117,23 +118,19 @@ class PydanticUpstream:
             async for delta in deltas:
                 yield delta
 
-    @property
-    def straight(self) -> bool:
-        """Whether the model may be asked for a whole response: there is nothing to watch about it."""
-        return self._answers_whole
-
-    async def whole(self, request: ChatRequest) -> ModelResponse:
+    async def whole(
+        self, messages: Sequence[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
+    ) -> ModelResponse:
         """The model's own response, for whoever watches nothing; only if it is `straight`.
 
         Raises:
             ModelInferenceError: Whatever went wrong, renamed. Cancelling ends the request.
         """
-        settings: ModelSettings | None = request.settings
         if self._max_output_tokens is not None:
             settings = self._settings(settings, self._max_output_tokens, PLAIN_PREFILL)
         with self._renaming:
-            prepared = self.model.prepare_messages([*request.messages], request.parameters)
-            return await self.model.request(prepared, settings, request.parameters)
+            prepared = self.model.prepare_messages([*messages], parameters)
+            return await self.model.request(prepared, settings, parameters)
 
     async def honours_prefill(self) -> bool:
         """See `Upstream.honours_prefill`. Tries the plain way and vLLM's, and remembers which one works."""
@@ -157,6 +154,8 @@ class PydanticUpstream:
 
     async def _goes_on(self, body: dict[str, Any]) -> bool:
         """Whether the backend continues the sentence instead of beginning one."""
+        if body and "extra_body" in self.model.unsupported_settings:
+            return False  # there is no way to say it
         messages: list[ModelMessage] = [
             ModelRequest(parts=[UserPromptPart(_PROBE_QUESTION)]),
             ModelResponse(parts=[TextPart(_PROBE_PREFIX)]),
@@ -238,6 +237,12 @@ def offers_tools(parameters: ModelRequestParameters, settings: ModelSettings | N
     """Whether there is a tool that the model may call."""
     choice: object = cast("dict[str, Any]", settings or {}).get("tool_choice")
     return bool(parameters.function_tools or parameters.output_tools) and choice != "none"
+
+
+def prompt_tokens(messages: Sequence[ModelMessage]) -> int:
+    """About how many tokens the messages' own text has."""
+    contents = (getattr(part, "content", "") for message in messages for part in message.parts)
+    return sum(len(content) for content in contents if isinstance(content, str)) // CHARS_PER_TOKEN
 
 
 def told(whole: ModelResponse, *, offered: bool) -> Iterator[Delta]:

@@ -63,6 +63,7 @@ class Run:
 
     def __init__(self, chain: ChainParts, task: Task, answer: Answer) -> None:
         self._chain = chain
+        self._opened = task.about.opened
         self._task = task
         self._answer = answer
         self._selection = Selection(chain.candidates, chain.rng)
@@ -76,6 +77,10 @@ class Run:
 
     async def items(self) -> AsyncGenerator[Item, None]:
         """See `Chain.stream`."""
+        if self._opened is not None:
+            async with aclosing(self._try(self._opened.candidate, self._opened.stake, None)) as items:
+                async for item in items:
+                    yield item
         while not self._done:
             choice = self._choice()
             if choice is None:
@@ -134,6 +139,7 @@ class Run:
     async def _try(self, candidate: Candidate, stake: Stake, half: HalfAnswer | None) -> AsyncGenerator[Item, None]:
         """One attempt's items; a failure is taken down and ends them."""
         attempt = Attempt(candidate, stake, self._task, self._answer, half, may_go_on=self._may_go_on())
+        attempt.opened, self._opened = self._opened, None
         lane = Lane(candidate, stake, attempt)
         self._before = len(self._answer.shown)
         try:
@@ -271,7 +277,7 @@ class Run:
         yield Failover(last.candidate.name, candidate.name, last.error.kind, mid_stream, len(self._answer.shown))
 
     def _minted(self, call: ToolCall) -> ToolCall:
-        return replace(call, call_id=f"call_{self._chain.rng.getrandbits(96):024x}")
+        return replace(call, call_id=new_call_id(self._chain.rng))
 
     def _note(self, candidate: Candidate, error: AIOrchestrationError) -> None:
         self._failures.append(_Failure(candidate, error))
@@ -284,15 +290,11 @@ class Run:
 
     def _measure(self, candidate: Candidate, attempt: Attempt) -> None:
         """Note how quick it was, also if it failed in the end."""
-        health, first_token_s = candidate.health, attempt.first_token_s
-        if first_token_s is not None:
-            slow = health.answered(first_token_s, attempt.chars, attempt.wrote_s)
-            if self._chain.notices.wants(FirstToken):
-                self._chain.notices.publish(FirstToken(candidate.name, first_token_s))
-        else:
-            slow = attempt.silent and health.silent()
-        if slow and self._chain.notices.wants(MovedBack):
-            self._chain.notices.publish(MovedBack(candidate.name, health.back_s))
+        notices = self._chain.notices
+        if attempt.first_token_s is not None:
+            note_pace(candidate, notices, attempt.first_token_s, attempt.chars, attempt.wrote_s)
+        elif attempt.silent and candidate.health.silent():
+            _tell_moved_back(candidate, notices)
 
     def _all_failed(self) -> ModelAllFailedError:
         waits = [wait_s for failure in self._failures if (wait_s := failure.error.retry_after_s)]
@@ -305,6 +307,25 @@ class Run:
         )
         failed.__cause__ = self._failures[-1].error if self._failures else None
         return failed
+
+
+def new_call_id(rng: Random) -> str:
+    """An id of ours for a tool call: providers repeat theirs."""
+    return f"call_{rng.getrandbits(96):024x}"
+
+
+def note_pace(candidate: Candidate, notices: Notices, first_token_s: float, chars: int, wrote_s: float) -> None:
+    """Take the measures of an answer, see `Health.answered`, and tell them."""
+    slow = candidate.health.answered(first_token_s, chars, wrote_s)
+    if notices.wants(FirstToken):
+        notices.publish(FirstToken(candidate.name, first_token_s))
+    if slow:
+        _tell_moved_back(candidate, notices)
+
+
+def _tell_moved_back(candidate: Candidate, notices: Notices) -> None:
+    if notices.wants(MovedBack):
+        notices.publish(MovedBack(candidate.name, candidate.health.back_s))
 
 
 def _is_overflow(failure: _Failure) -> bool:

@@ -11,13 +11,12 @@ import httpx2
 from openai import AsyncOpenAI
 from pydantic_ai.models import Model
 from pydantic_ai.models.fallback import FallbackModel
-from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
-from pydantic_ai.models.test import TestModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
+from yaoki.llm.in_process import in_process
 from yaoki.llm.pydantic_upstream import PydanticUpstream
 from yaoki.llm.unread import UnreadModel, may_be_unread, unconverted
 from yaoki.llm.upstreams import CONNECT_S
@@ -46,7 +45,7 @@ def upstream_of(model: Model, *, max_output_tokens: int | None = None) -> Pydant
         twin,
         max_output_tokens=max_output_tokens,
         verified=verified,
-        in_process=isinstance(model, TestModel | FunctionModel),
+        in_process=in_process(model),
         unread=unread,
     )
 

@@ -41,7 +41,7 @@ class Renaming:
         match error:
             case ModelContextWindowExceededError():
                 return ModelContextOverflowError("The request is too long for the model.")
-            case UserError():
+            case UserError() | NotImplementedError():  # by either, a model says that it cannot send such a file
                 return ModelMalformedError("This model does not take such a request.", fault=UNSUPPORTED)
             case _ if isinstance(error, self._foreign):
                 return rename(error)

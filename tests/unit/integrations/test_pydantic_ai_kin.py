@@ -7,10 +7,12 @@ import pytest
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 from pydantic_ai import Agent
+from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models import Model
 from pydantic_ai.models.cerebras import CerebrasModel
 from pydantic_ai.models.concurrency import ConcurrencyLimitedModel
 from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.instrumented import InstrumentedModel
 from pydantic_ai.models.ollama import OllamaModel
 from pydantic_ai.models.openai import OpenAIChatModel
@@ -118,3 +120,14 @@ def test_a_model_that_never_gives_a_finish_reason_is_left_as_it_is() -> None:
     upstream = upstream_of(model)
     assert upstream.model is model
     assert not upstream.verified
+
+
+async def test_what_one_model_cannot_be_sent_another_is_asked(stack: AsyncExitStack) -> None:
+    async def deaf(_messages: list[ModelMessage], _info: AgentInfo) -> AsyncIterator[str]:
+        raise NotImplementedError("AudioUrl is not supported")
+        yield ""
+
+    first = FunctionModel(stream_function=deaf, model_name="deaf")
+    chain = resilient(first, await model(stack, KINDS["plain"], Script()), policy=QUICK)
+    assert (await Agent(chain).run("How many ships?")).output == ANSWER
+    assert chain.chain.candidates[0].healthy

@@ -87,7 +87,7 @@ def resilient(
         notices: Who is told of `AttemptFailed`, `FailedOver` and `FirstToken`.
 
     Raises:
-        ConfigurationSettingError: No model, or the same one twice.
+        ConfigurationSettingError: No model, or the same object twice. The same model at two providers is two.
 
     Example:
         >>> import asyncio
@@ -117,8 +117,7 @@ class ResilientModel(PassThroughModel):
         notices: Notices | None = None,
     ) -> None:
         super().__init__()
-        names = [model.model_id for model in models]
-        if not names or len(set(names)) < len(names):
+        if not models or len(set(map(id, models))) < len(models):
             raise ConfigurationSettingError("A resilient model needs at least one model, and each of them once.")
         self.models = tuple(models)
         self.limits = limits or RunLimits()
@@ -131,7 +130,7 @@ class ResilientModel(PassThroughModel):
                     policy=policy or _ROOMY,
                     price=list_price(model.model_name, model.base_url or ""),
                 )
-                for name, model in zip(names, models, strict=True)
+                for name, model in zip(_names(models), models, strict=True)
             ],
             policy=ends,
             notices=notices,
@@ -219,6 +218,13 @@ class ResilientModel(PassThroughModel):
                 await stack.enter_async_context(model._run_scope())  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
             with nullcontext() if outer else spending(self.limits.budget()):
                 yield
+
+
+def _names(models: Sequence[Model]) -> list[str]:
+    """What people and metrics see; of several with one name, the second is its `#2`."""
+    ids = [model.model_id for model in models]
+    earlier = [ids[:at].count(one) for at, one in enumerate(ids)]
+    return [f"{one}#{count + 1}" if count else one for one, count in zip(ids, earlier, strict=True)]
 
 
 class _Borrowing(ResilientModel):

@@ -204,7 +204,12 @@ def test_no_model_or_the_same_one_twice_is_refused() -> None:
     with pytest.raises(ConfigurationSettingError):
         resilient()
     with pytest.raises(ConfigurationSettingError):
-        resilient(TestModel(), TestModel())
+        resilient(model := TestModel(), model)
+
+
+def test_the_same_model_at_two_providers_is_two() -> None:
+    model = resilient(TestModel(), TestModel(), TestModel())
+    assert [candidate.name for candidate in model.chain.candidates] == ["test:test", "test:test#2", "test:test#3"]
 
 
 @pytest.mark.requirement("M18")

@@ -60,7 +60,7 @@ class Answer:
         shown: The text that a person has seen.
         lost: What was received after it and never shown.
         whole: Whether `shown` ends with a whole word.
-        looped: What was shown ends in words that came over and over, more of which nobody wants.
+        looped: What was shown ends in words that came over and over, so nobody should go on from there.
         calling: The last attempt was cut while it wrote a tool call.
         restarted: Whether what was shown has been declared void once.
     """
@@ -84,7 +84,7 @@ class Answer:
 
     def seam(self, half: HalfAnswer) -> Seam:
         """Judges what is to follow `shown`."""
-        return Seam(self.shown, half, gap=self.gap(), whole=self.whole, more=self.lost, looped=self.looped)
+        return Seam(self.shown, half, gap=self.gap(), whole=self.whole, more=self.lost)
 
     def gap(self) -> str | None:
         """The white space known to have followed `shown`; None if nothing is known, or nothing that can be meant."""
@@ -223,7 +223,8 @@ class Attempt:
             raise
         except AIOrchestrationError as error:
             self.silent = self.first_token_s is None and isinstance(error, ModelTimeoutError)
-            self._leave(looped=error.facts.get("fault") == "loop")
+            self._leave()
+            self._answer.looped = error.facts.get("fault") == "loop" and self._refrain.holds and self._shows
             stake.lost(error)
             raise
         finally:
@@ -375,14 +376,13 @@ class Attempt:
         if response.finish is not None:
             yield Finish(response.finish.reason, self._candidate.name)
 
-    def _leave(self, *, looped: bool = False) -> None:
+    def _leave(self) -> None:
         """The attempt has failed: what the next one has to know."""
         answer = self._answer
         joined = self._seam is None  # before that, a call says nothing about the text, which may want its rest
         answer.calling = self._response.calling if joined else answer.calling
         if self._seam is None and not self._task.hold_text:
-            answer.lost = "" if looped else _known(self._gate.held + self._refrain.held)
-            answer.looped = looped
+            answer.lost = _known(self._gate.held + self._refrain.held)
 
 
 def _gap(held: str) -> str:

@@ -8,14 +8,14 @@ another character comes                                   all that is held is sh
 
 MAX_PERIOD = 1_000
 """The longest passage that is looked for."""
-HOLD_CHARS = 120
+HOLD_CHARS = 60
 LOOP_CHARS = 3_000
 """Text of this length that is one short passage again and again is a loop."""
 _HOLD_TIMES = 3
 _LOOP_TIMES = 5
 _WINDOW = _HOLD_TIMES * MAX_PERIOD
-_LOOK_EVERY = 60
-_SAMPLE = 40
+_LOOK_EVERY = 40
+_SAMPLE = 30
 
 
 class Refrain:
@@ -38,6 +38,11 @@ class Refrain:
         self.held = ""
         self.endless = False
         self._look()
+
+    @property
+    def holds(self) -> bool:
+        """Whether it repeats itself, so that more of the same would be held."""
+        return self._period > 0
 
     def feed(self, text: str) -> str:
         """Take text; return what is let through."""

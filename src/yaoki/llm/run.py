@@ -233,7 +233,7 @@ class Run:
             self._chain.notices.publish(Parked(candidate.name, error.kind, "key" if another_key else "model"))
 
     async def _half(self, candidate: Candidate) -> HalfAnswer | None:
-        if not self._answer.shown:
+        if not self._answer.shown or self._answer.looped:
             return None
         mode = "instruction" if self._answer.calling else await candidate.continuation_mode()
         if mode is None:

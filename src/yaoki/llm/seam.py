@@ -74,7 +74,7 @@ class Seam:
     Args:
         shown: What the person has seen; not empty.
         half: How the continuation was asked for.
-        gap: See `Shown`; whole, more and looped, too.
+        gap: See `Shown`; whole and more, too.
 
     Attributes:
         decided: Everything fed from now on is let through.
@@ -83,16 +83,9 @@ class Seam:
     __slots__ = ("_buffer", "_half", "_shown", "decided")
 
     def __init__(
-        self,
-        shown: str,
-        half: HalfAnswer,
-        *,
-        gap: str | None = None,
-        whole: bool = True,
-        more: str = "",
-        looped: bool = False,
+        self, shown: str, half: HalfAnswer, *, gap: str | None = None, whole: bool = True, more: str = ""
     ) -> None:
-        self._shown = Shown(shown, gap=gap, whole=whole, more=more, looped=looped)
+        self._shown = Shown(shown, gap=gap, whole=whole, more=more)
         self._half = half
         self._buffer = ""
         self.decided = False
@@ -252,7 +245,7 @@ class Seam:
         """What follows the last words, which a prefill has no reason to repeat."""
         rest, said = start[end:], start[:end]
         doubled = self._shown.is_doubled(len(flat(said))) or self._shown.any_overlap(said[:-1])
-        if (doubled and not self._shown.looped) or self._shown.agrees(start):
+        if doubled or self._shown.agrees(start):
             raise SeamRefusedError("the continuation may be the last words again, or more of the same")
         self._refuse_signs(rest)
         return self._with_gap(rest)
@@ -279,8 +272,6 @@ class Seam:
 
     def _may_be_more(self, anchor: str, said: str) -> bool:
         """Whether the last words, which this ends with, may well follow themselves."""
-        if self._shown.looped:
-            return False
         bare = said.lstrip(_QUOTES)
         last = flat(bare if self._shown.flat.endswith(flat(bare)) else anchor)
         if self._shown.is_doubled(len(last)) or is_refrain(flat(anchor)):

@@ -18,7 +18,6 @@ class Shown:
         gap: White space known to have followed `shown`; None if that is not known.
         whole: Whether `shown` ends with a whole word, as far as that is known: after a crash it is not, where `shown`
             ends with a run so long that it may have been shown before its end.
-        looped: `shown` ends in words that came over and over, so no more of them are wanted.
         more: What the first half went on with, unseen: as a rule white space, and a part of the next word.
 
     Attributes:
@@ -31,15 +30,14 @@ class Shown:
         words: There were words in `more`.
     """
 
-    __slots__ = ("blank", "flat", "gap", "looped", "lost", "text", "whole", "words")
+    __slots__ = ("blank", "flat", "gap", "lost", "text", "whole", "words")
 
-    def __init__(self, shown: str, *, gap: str | None, whole: bool, more: str, looped: bool) -> None:
+    def __init__(self, shown: str, *, gap: str | None, whole: bool, more: str) -> None:
         self.text = shown.rstrip()
         self.flat = flat(self.text)
         self.whole = bool(gap) or (whole and not (gap is None and _may_be_cut(self.text)))
         self.blank = shown[len(self.text) :]
         self.gap = (self.blank or ("" if UNSPACED.match(shown[-1]) or not self.whole else " ")) if gap is None else gap
-        self.looped = looped
         self.lost = flat(more)
         self.words = any(map(str.isalnum, more))
 
@@ -70,7 +68,7 @@ class Shown:
     @property
     def is_refrain(self) -> bool:
         """Whether what was shown is a few words over and over, so that more of them may well follow."""
-        return not self.looped and is_refrain(f"{self.flat} " if self.gap else self.flat)
+        return is_refrain(f"{self.flat} " if self.gap else self.flat)
 
     def is_doubled(self, size: int) -> bool:
         """Whether what stands before the last `size` characters ends as they do, so that they may come once more."""

@@ -26,7 +26,7 @@ def test_of_a_loop_three_passages_or_a_line_or_two_are_let_through(passage: str,
     shown, refrain = let_through(TEXT + (passage * 12_000)[:12_000], size)
     assert refrain.endless
     assert shown.startswith(TEXT)
-    assert len(shown) <= len(TEXT) + max(2 * HOLD_CHARS, 3 * len(passage)) + 2 * 60
+    assert len(shown) <= len(TEXT) + max(2 * HOLD_CHARS, 3 * len(passage)) + 2 * 40
 
 
 @pytest.mark.parametrize("passage", LOOPS)

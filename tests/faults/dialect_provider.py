@@ -65,6 +65,11 @@ class DialectProvider:
     def base_url(self) -> str:
         return f"http://{HOST}:{self._port.number}"
 
+    def play(self, says: Says) -> None:
+        """Behave like that from the next request on, and forget what was asked."""
+        self.says = says
+        self.asked.clear()
+
     async def _routed(self, line: Line, request: Request) -> None:
         assert request.path.endswith(self.dialect.path), request.path
         await until_sent_or_left(line, self._answer(line, request.json()))

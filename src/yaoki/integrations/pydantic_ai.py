@@ -231,6 +231,7 @@ class _Borrowing(ResilientModel):
     """Wraps an agent's own model for a request: whoever entered that model closes it."""
 
     async def __aenter__(self) -> Self:
+        self._refresh_http_client()  # a run refreshes its own model alone, and may be in another event loop
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -17,6 +17,9 @@ HEADER_BYTES = 32_768
 MAX_PIPELINED = 16
 """Requests of one connection that may wait for the answer before theirs."""
 
+READ_BYTES = 65_536
+"""Bytes that one read asks for. For asyncio's own 256 KiB the allocator asks the system each time: 10 µs a read."""
+
 _UNACKED_MS = 20_000
 _OTHER_DESCRIPTORS = 256
 
@@ -91,6 +94,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._progress = False
         self._fruitless = 0
         self._wire = Wire(transport)
+        setattr(transport, "max_size", READ_BYTES)  # noqa: B010 - asyncio's own attribute, which its types do not know
         super().connection_made(transport)
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):

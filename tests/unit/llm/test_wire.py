@@ -192,7 +192,7 @@ async def test_connections_are_used_again() -> None:
             await deltas(upstream)
         session = upstream._wire._session
         assert session is not None
-        assert sum(len(held) for held in session.connector._conns.values()) == 1
+        assert sum(len(held) for held in session._connector._conns.values()) == 1
     assert len(provider.requests) == 3
 
 

@@ -19,7 +19,7 @@ from yaoki.llm.deltas import Delta, HalfAnswer
 from yaoki.llm.failures import rename, status_error
 from yaoki.llm.watcher import LINGER_S
 from yaoki.llm.wire.body import WireBody
-from yaoki.llm.wire.connections import open_session
+from yaoki.llm.wire.connections import Connections, Response
 from yaoki.llm.wire.deltas import WireDeltas
 from yaoki.llm.wire.request import LIMITS, WireRequest
 
@@ -60,7 +60,7 @@ class Wire:
         self._headers = {"accept-encoding": "identity", "content-type": "application/json", "user-agent": "yaoki"}
         if api_key:
             self._headers["authorization"] = f"Bearer {api_key}"
-        self._session: aiohttp.ClientSession | None = None
+        self._session: Connections | None = None
 
     async def stream(self, request: WireRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
         """Answer, or go on with half an answer. See `Upstream.stream`."""
@@ -68,7 +68,7 @@ class Wire:
         url = f"{self._base_url().rstrip('/')}/chat/completions"
         chat, deltas = ChatStream(joins=True), WireDeltas(offered=request.offers_tools)
         try:
-            async with self._open().post(url, data=asked, headers=self._headers, allow_redirects=False) as response:
+            async with self._open().post(url, data=asked, headers=self._headers) as response:
                 if response.status != _OK:
                     raise await _refusal(response)
                 if response.headers.get("server") == _HANGS_UP:
@@ -97,9 +97,9 @@ class Wire:
         if self._session is not None:
             await self._session.close()
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self) -> Connections:
         if self._session is None:
-            self._session = open_session()
+            self._session = Connections()
         return self._session
 
     def _body(self, asked: Mapping[str, Any], half: HalfAnswer | None) -> dict[str, Any]:
@@ -122,13 +122,14 @@ class Wire:
         return body
 
 
-def _keep_no_longer(response: aiohttp.ClientResponse) -> None:
+def _keep_no_longer(response: Response) -> None:
     """The connection serves this response, and none after it."""
-    if response.connection is not None and response.connection.protocol is not None:
-        response.connection.protocol.force_close()
+    protocol = response.connection and response.connection.protocol
+    if protocol is not None:
+        protocol.force_close()
 
 
-async def _refusal(response: aiohttp.ClientResponse) -> AIOrchestrationError:
+async def _refusal(response: Response) -> AIOrchestrationError:
     """What a status says; the body may tell more, if it comes at all."""
     raw = b""
     with suppress(TimeoutError, *_FOREIGN):

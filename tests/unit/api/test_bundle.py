@@ -3,6 +3,7 @@
 import asyncio
 
 from yaoki.api.bundle import Bundle
+from yaoki.testing import FakeClock
 
 LONG_S = 60.0
 
@@ -68,3 +69,27 @@ async def test_leaving_cancels_a_write_that_nobody_takes() -> None:
             await bundle.put(b"b")
             await written.came.wait()
     assert written.pieces == [b"a", b"b"]
+
+
+async def test_what_comes_during_a_write_goes_out_after_it() -> None:
+    written = Written()
+    async with asyncio.timeout(20), Bundle(written, 0.001) as bundle:
+        await bundle.put(b"a")
+        written.open.clear()
+        written.came.clear()
+        await bundle.put(b"b")
+        await written.came.wait()
+        await bundle.put(b"c")
+        written.came.clear()
+        written.open.set()
+        await written.came.wait()
+    assert written.pieces == [b"a", b"b", b"c"]
+
+
+async def test_what_comes_after_a_while_goes_out_at_once() -> None:
+    written, clock = Written(), FakeClock()
+    async with Bundle(written, LONG_S, clock=clock) as bundle:
+        await bundle.put(b"a")
+        clock.move(LONG_S)
+        await bundle.put(b"b")
+        assert written.pieces == [b"a", b"b"]

@@ -33,8 +33,10 @@ from yaoki.llm.deltas import Item, Reasoning, Restart, Text
 
 _ROOMY_BYTES = 16_384
 """Fewer unsent bytes than this never make a send wait."""
-_BUNDLE_S = 0.03
-"""Seconds that a piece of a stream may wait for the next ones; the first goes out at once, and so does the end."""
+_BUNDLE_S = 0.025
+"""Seconds that a piece of a stream may wait for the next ones; the first goes out at once, and so does the end.
+
+A little less than `GULP_S`, so that what the wire has read in one go need not wait for a timer again."""
 _SILENT_BEATS = 3
 """The beat with which a stream opens that has nothing to tell yet: before it, a failure can still have its status."""
 _SSE = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]

@@ -198,13 +198,14 @@ class Reader:
             self._look_in(_GRACE_S)
             return
         self._excused = away
-        if self._waiter is None and now >= self._end and not self._task.done():
+        waiter = None if self._waiter is None or self._waiter.done() else self._waiter
+        if waiter is None and now >= self._end and not self._task.done():
             self._overdue = self._missed("total", now)  # a loop too busy to wait hears of it with the next delta
-        elif self._waiter is None or (now < due and not self._drips(now)):
+        elif waiter is None or (now < due and not self._drips(now)):
             self._look_in(max(due - now, _GRACE_S))
-        elif not self._waiter.done():
+        else:
             phase = "total" if now >= self._end else self._phase if now >= due else "drip"
-            self._waiter.set_exception(self._missed(phase, now))
+            waiter.set_exception(self._missed(phase, now))
 
     def _missed(self, phase: str, now: float) -> ModelTimeoutError:
         return ModelTimeoutError(f"The model's deadline passed: {phase}, {now - self._started:.1f} s.", fault=phase)

@@ -110,6 +110,13 @@ def test_blanks_are_no_life(blank: Delta, before: tuple[Delta, ...], phase: str)
 
 
 @pytest.mark.requirement("M10")
+def test_a_deadline_that_fires_while_something_is_handed_out_is_not_forgotten() -> None:
+    with pytest.raises(ModelTimeoutError) as passed:
+        read(0.01, Text(" "), None, frozen_s=0.095)
+    assert passed.value.facts["fault"] == "first_token"
+
+
+@pytest.mark.requirement("M10")
 def test_life_without_end_meets_the_total_deadline() -> None:
     lines = [part for _ in range(100) for part in (Text("word "), 0.02)]
     with pytest.raises(ModelTimeoutError) as passed:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -169,23 +170,25 @@ async def test_told_to_stop_it_hands_a_long_turn_over_to_its_next_start(stage: S
 
 
 @pytest.mark.requirement("P6", "P-3")
-async def test_told_to_stop_twice_it_is_fast_and_safe(stage: Stage) -> None:
-    await stage.play(Script(token_s=0.1), Script(), Script())
-    page = await stage.ask()
-    await page.until_text(30)
-    began = SYSTEM_CLOCK.monotonic()
-    stage.server.signal(signal.SIGTERM)
-    async with stage.settling():
-        while (await stage.http.get("/readyz")).status_code == 200:
-            await stage.tick()
-    stage.server.signal(signal.SIGTERM)
-    assert await stage.server.ended() == 0
-    assert SYSTEM_CLOCK.monotonic() - began < 3.0
-    await stage.play(Script(), Script(), Script())
-    await stage.server.start()
-    await page.connect()
-    await page.until_ended()
-    page.assert_whole(ANSWER)
+async def test_told_to_stop_twice_it_is_fast_and_safe(tmp_path: Path) -> None:
+    patience_s = 20.0  # far longer than the answer takes, so only a turn that is not waited for is left open
+    async with Stage(tmp_path, Script(token_s=0.1), limits={"drain_s": patience_s}) as stage:
+        page = await stage.ask()
+        await page.until_text(30)
+        began = SYSTEM_CLOCK.monotonic()
+        stage.server.signal(signal.SIGTERM)
+        async with stage.settling():
+            while (await stage.http.get("/readyz")).status_code == 200:
+                await stage.tick()
+        stage.server.signal(signal.SIGTERM)
+        assert await stage.server.ended() == 0
+        assert SYSTEM_CLOCK.monotonic() - began < patience_s
+        await stage.play(Script())
+        await stage.server.start()
+        await page.connect()
+        await page.until_ended()
+        page.assert_whole(ANSWER)
+        assert page.marks("resumed")
 
 
 @pytest.mark.requirement("P-6")

@@ -11,6 +11,7 @@ from tests.unit.api.links import dial, linked
 from tests.unit.api.served import OWNER, Served
 from tests.unit.api.test_streams import eventful
 from yaoki.api import ApiPolicy
+from yaoki.resilience.clock import SYSTEM_CLOCK
 from yaoki.store.events import TurnStarted
 
 GUIDANCE = "yaoki.guidance"
@@ -188,16 +189,19 @@ async def test_a_link_that_is_not_read_is_dismissed_and_told_so_when_it_reads_ag
 
 @pytest.mark.requirement("C3")
 async def test_a_slow_link_that_takes_something_is_waited_for(serve: Serve) -> None:
-    async with serve(ApiPolicy(send_timeout_s=0.5)) as served:
+    send_timeout_s = 1.0
+    async with serve(ApiPolicy(send_timeout_s=send_timeout_s)) as served:
         session = await served.session()
         await served.say(await served.begin(session), "x" * 8_000_000)
+        began = SYSTEM_CLOCK.monotonic()
         peer = await dial(served.port, f"/ai/sessions/{session}/ws?after=another:1.1", limit=1024)
         reads = 0
         while not any(frame["event"]["type"] == "TEXT_MESSAGE_START" for frame in peer.frames):
             assert await peer.pump(), peer.code
             reads += 1
-            if reads % 20 == 0:  # slower than the deadline would have all, and never still
+            if reads % 20 == 0:  # never still for as long as the deadline, and slower than it in all
                 await asyncio.sleep(0.2)
+        assert SYSTEM_CLOCK.monotonic() - began > send_timeout_s
         peer.close()
 
 

@@ -11,6 +11,7 @@ from tests.unit.api.conftest import Serve
 from tests.unit.api.links import narrow
 from tests.unit.api.served import OWNER, Received, Served, Stream
 from yaoki.api import ApiPolicy
+from yaoki.resilience.clock import SYSTEM_CLOCK
 from yaoki.store.contract import Turn
 from yaoki.store.events import FailedOver, Reset, TextDelta, TurnEnded, TurnStarted
 
@@ -227,10 +228,12 @@ async def test_a_reader_that_does_not_read_is_cut_off(serve: Serve) -> None:
 
 @pytest.mark.requirement("C3")
 async def test_a_slow_reader_that_takes_something_is_waited_for(serve: Serve) -> None:
-    async with serve(ApiPolicy(send_timeout_s=0.5)) as served:
+    send_timeout_s = 1.0
+    async with serve(ApiPolicy(send_timeout_s=send_timeout_s)) as served:
         session = await served.session()
         await served.say(await served.begin(session), "x" * 8_000_000)
         reader, writer = await narrow(served.port, 1024)
+        began = SYSTEM_CLOCK.monotonic()
         path = f"/ai/sessions/{session}/events?after=another:1.1"
         writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         tail, reads = b"", 0
@@ -238,8 +241,9 @@ async def test_a_slow_reader_that_takes_something_is_waited_for(serve: Serve) ->
             piece = await reader.read(65_536)
             assert piece, "cut"
             tail, reads = tail[-100:] + piece, reads + 1
-            if reads % 20 == 0:  # slower than the deadline would have all, and never still
+            if reads % 20 == 0:  # never still for as long as the deadline, and slower than it in all
                 await asyncio.sleep(0.2)
+        assert SYSTEM_CLOCK.monotonic() - began > send_timeout_s
         writer.transport.abort()
 
 

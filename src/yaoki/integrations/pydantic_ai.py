@@ -9,8 +9,9 @@ stream cannot take back what it has shown, so it raises `ModelTruncatedError` wi
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any, Self
 
 from pydantic_ai import RunContext
@@ -120,6 +121,7 @@ class ResilientModel(PassThroughModel):
         if not models or len(set(map(id, models))) < len(models):
             raise ConfigurationSettingError("A resilient model needs at least one model, and each of them once.")
         self.models = tuple(models)
+        self._model_name = "resilient:" + ",".join(model.model_id for model in models)
         self.limits = limits or RunLimits()
         self.chain = Chain(
             [
@@ -141,7 +143,7 @@ class ResilientModel(PassThroughModel):
     @property
     def model_name(self) -> str:
         """The models' names, in the order of preference."""
-        return "resilient:" + ",".join(model.model_id for model in self.models)
+        return self._model_name
 
     @property
     def system(self) -> str:
@@ -209,15 +211,34 @@ class ResilientModel(PassThroughModel):
         for model in self.models:
             model._refresh_http_client()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as pydantic-ai's own do
 
-    @asynccontextmanager
-    async def _run_scope(self) -> AsyncGenerator[None]:
+    def _run_scope(self) -> AbstractAsyncContextManager[None]:
         """Around a run: what its models need for it, and its budget, unless an outer turn's is bound already."""
-        outer = isinstance(ambient_budget(), TurnBudget)
-        async with AsyncExitStack() as stack:
-            for model in self.models:
-                await stack.enter_async_context(model._run_scope())  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-            with nullcontext() if outer else spending(self.limits.budget()):
-                yield
+        scopes = [model._run_scope() for model in self.models]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        needed = [scope for scope in scopes if not isinstance(scope, nullcontext)]
+        return _RunScope(needed, None if isinstance(ambient_budget(), TurnBudget) else self.limits.budget())
+
+
+class _RunScope(AbstractAsyncContextManager[None]):
+    """Holds what the models of a run need, and binds its budget, if there is one."""
+
+    def __init__(self, needed: Sequence[AbstractAsyncContextManager[None]], budget: TurnBudget | None) -> None:
+        self._needed = needed
+        self._entered: AsyncExitStack | None = None
+        self._spending = nullcontext() if budget is None else spending(budget)
+
+    async def __aenter__(self) -> None:
+        if self._needed:
+            async with AsyncExitStack() as stack:
+                for scope in self._needed:
+                    await stack.enter_async_context(scope)
+                self._entered = stack.pop_all()
+        self._spending.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self._spending.__exit__(kind, error, trace)
+        return None if self._entered is None else await self._entered.__aexit__(kind, error, trace)
 
 
 def _names(models: Sequence[Model]) -> list[str]:

@@ -186,18 +186,27 @@ async def test_failovers_are_told(models: Models) -> None:
     assert [(notice.from_model, notice.to_model) for notice in told] == [("openai:m0", "openai:m1")]
 
 
-async def test_another_event_loop_gets_connections_of_its_own() -> None:
-    async with ScriptedProvider(Script()) as provider:
-        model = OpenAIChatModel("m0", provider=OpenAIProvider(base_url=provider.base_url, api_key="none"))
-        agent = Agent(resilient(model, policy=QUICK))
-        for _ in range(2):
-            result = await asyncio.to_thread(lambda: asyncio.run(_run_and_close(agent)))
-            assert result == ANSWER
+@pytest.mark.parametrize("way", ["model", "capability"])
+async def test_another_event_loop_gets_connections_of_its_own(way: str) -> None:
+    async with ScriptedProvider(Script(fault="cut_mid_stream")) as cut, ScriptedProvider(Script()) as whole:
+        first, second = (
+            OpenAIChatModel(name, provider=OpenAIProvider(base_url=provider.base_url, api_key="none"))
+            for name, provider in (("first", cut), ("second", whole))
+        )
+        if way == "model":
+            agent = Agent(resilient(first, second, policy=QUICK))
+        else:
+            agent = Agent(first, capabilities=[Resilience(second, policy=QUICK)])
+        for _ in range(3):
+            assert await asyncio.to_thread(lambda: asyncio.run(_run_and_close(agent, first, second))) == ANSWER
 
 
-async def _run_and_close(agent: Agent) -> str:
-    async with agent:
+async def _run_and_close(agent: Agent, first: OpenAIChatModel, second: OpenAIChatModel) -> str:
+    try:
         return (await agent.run("How many ships?")).output
+    finally:
+        await first.client.close()
+        await second.client.close()
 
 
 def test_no_model_or_the_same_one_twice_is_refused() -> None:

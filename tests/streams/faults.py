@@ -45,11 +45,13 @@ def _event_then(event: Any, *, rest: bool = True) -> _Fault:
 
 def _events_for_ever(*deltas: dict[str, Any]) -> _Fault:
     def fault(response: Response) -> Play:
-        words = str(deltas[0].get("content") or "").strip(UNSEEN)
-        place = response.place if words else response.rng.choice([1, response.whole])  # not after half a word
+        says = "".join(str(delta.get("content") or "") for delta in deltas)
+        place = (
+            response.place if says.strip(UNSEEN) else response.rng.choice([1, response.whole])
+        )  # not after half a word
         play = response.play(place)
         again = b"".join(written(chunk_of(response.style, delta), response.style) for delta in deltas)
-        return replace(play, steps=[*play.steps, again], end="for ever", limits="length" if words else "")
+        return replace(play, steps=[*play.steps, again], end="for ever", loops=says)
 
     return fault
 

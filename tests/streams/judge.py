@@ -53,8 +53,7 @@ def _told(world: World, seen: Seen) -> list[str]:
     scenario = world.scenario
     wrong = [] if seen.error is not None else ["neither an end nor an error"]
     wrong += ["calls of an answer that failed"] if seen.calls else []
-    text, pages = _comparable(world, seen)
-    if not any(page.startswith(text) for page in pages) and not world.limits:
+    if not _is_of(*_comparable(world, seen), world.loops) and not world.limits:
         wrong.append("what was shown is not of the answer")
     late = any(request.fault == "drip" for request in world.requests)
     if scenario.steady and not late and not (scenario.face == "v1" and seen.error == "model.truncated"):
@@ -90,6 +89,13 @@ def _comparable(world: World, seen: Seen) -> tuple[str, set[str]]:
     if any("bare" in (model.prefill, model.instruction) for model in world.scenario.models):
         return "".join(seen.text.split()), {"".join(page.split()) for page in world.pages}
     return seen.text, set(world.pages)
+
+
+def _is_of(text: str, pages: set[str], loops: set[str]) -> bool:
+    """Whether this is the beginning of a page, at most with a few words at its end that somebody says over and over."""
+    rests = [text[len(_common(page, text)) :] for page in pages]
+    words = loops | {"".join(loop.split()) for loop in loops}
+    return any(not rest or any(rest in loop * len(rest) for loop in words) for rest in rests)
 
 
 def _common(one: str, other: str) -> str:

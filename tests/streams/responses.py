@@ -28,6 +28,7 @@ class Play:
 
     Attributes:
         limits: The end that it may rightly have besides a whole one.
+        loops: What it says over and over at its end.
     """
 
     status: int = 200
@@ -35,6 +36,7 @@ class Play:
     steps: list[bytes | float] = field(default_factory=list[bytes | float])
     end: End = "end"
     limits: str = ""
+    loops: str = ""
 
 
 @dataclass(frozen=True, slots=True)

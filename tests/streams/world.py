@@ -40,12 +40,14 @@ class World:
     Attributes:
         pages: The texts that a whole answer may have.
         limits: The ends, besides a whole one, that some response had.
+        loops: What some response said over and over.
     """
 
     scenario: Scenario
     requests: list[Request] = field(default_factory=list[Request])
     pages: list[str] = field(default_factory=list[str])
     limits: set[str] = field(default_factory=set[str])
+    loops: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
         self.pages = [self.scenario.answer]
@@ -105,6 +107,8 @@ class Player:
         play = play_of(speech, fault, place, style=plan.style, rng=rng)
         if play.limits:
             self.world.limits.add(play.limits)
+        if play.loops:
+            self.world.loops.add(play.loops)
         return play, request
 
     def _text(self, kind: str, half: str, quote: str, rng: random.Random) -> str | None:

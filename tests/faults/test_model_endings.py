@@ -12,12 +12,21 @@ HALF = 166
 LONGEST_TOKEN = 64
 
 
-@pytest.mark.requirement("M17", "P-2")
-@pytest.mark.parametrize("fault", ["endless", "repeating"])
-async def test_text_without_end_is_ended_and_said_to_be(fault: str) -> None:
-    async with Bench(Script(fault=fault, at=HALF), Script(), policy=SMALL) as bench:
+@pytest.mark.requirement("M17", "P-3")
+async def test_the_same_words_over_and_over_are_taken_back_and_another_model_begins_again() -> None:
+    async with Bench(Script(fault="repeating", at=HALF), Script()) as bench:
         told = await bench.ask()
-        assert bench.first.fired[fault] == 1
+        await bench.first.until(lambda it: it.requests[0].left)
+    assert bench.first.fired["repeating"] == 1
+    assert (told.output, told.finishes) == (ANSWER, ["stop"])
+    assert told.restarts <= 1
+
+
+@pytest.mark.requirement("M17", "P-2")
+async def test_text_without_end_is_ended_and_said_to_be() -> None:
+    async with Bench(Script(fault="endless", at=HALF), Script(), policy=SMALL) as bench:
+        told = await bench.ask()
+        assert bench.first.fired["endless"] == 1
         await bench.first.until(lambda it: it.requests[0].left)
     assert told.finishes == ["length"]
     assert told.text.startswith(ANSWER[:HALF])

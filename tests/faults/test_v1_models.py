@@ -82,7 +82,6 @@ async def test_what_is_only_odd_costs_nothing(gateway: Gateway, fault: str) -> N
         ("length_max_tokens", "length"),
         ("length_upper", "length"),
         ("endless", "length"),
-        ("repeating", "length"),
         ("filtered", "content_filter"),
         ("filtered_first", "content_filter"),
         ("filtered_safety", "content_filter"),
@@ -97,6 +96,20 @@ async def test_an_end_that_is_no_success_keeps_its_name(
     answer = await ask(gateway.http, "honour", streamed=streamed, tools=[TOOL])
     assert (answer.status, answer.finishes, answer.error, answer.calls) == (200, [reason], None, [])
     assert answer.text.startswith(ANSWER[:166]) or fault in ("filtered_first", "refusal", "length_in_call")
+
+
+@pytest.mark.requirement("M17", "P-2", "P-3")
+async def test_the_same_words_over_and_over_are_no_end(gateway: Gateway) -> None:
+    """What comes quickly is known for a loop before any of it is shown, and then it is healed in a stream, too."""
+    await gateway.first.play(Script(fault="repeating", at=166))
+    streamed = await ask(gateway.http, "honour", streamed=True)
+    if streamed.told:
+        assert streamed.broken
+        assert streamed.text.startswith(ANSWER[:166])
+        assert streamed.text.count("over") < 20
+    else:
+        streamed.assert_whole()
+    (await ask(gateway.http, "honour", streamed=False)).assert_whole()
 
 
 @pytest.mark.requirement("M25")

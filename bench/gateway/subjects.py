@@ -15,7 +15,8 @@ from urllib.request import Request, urlopen
 import psutil
 
 from bench.survival.environments import PORTKEY, portkey_start, python_with
-from bench.survival.processes import ROOT, free_port, until_open
+from bench.survival.processes import ROOT, until_open
+from tests.ports import free_port
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
 LITELLM = "litellm[proxy]==1.108.7"

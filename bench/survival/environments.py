@@ -11,9 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.survival.asking import DEADLINE_S, MAX_TOKENS, TIMEOUT_S
-from bench.survival.processes import free_port, running
+from bench.survival.processes import running
 from bench.survival.stage import Pair
 from build_web import find_node
+from tests.ports import free_port
 
 LITELLM = ("litellm==1.109.3",)
 AGENTS = ("openai-agents==0.24.0", "openai==3.57.0")

@@ -14,13 +14,6 @@ _START_S = 180.0
 _END_S = 10.0
 
 
-def free_port() -> int:
-    """A port that nobody holds right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def running(command: Sequence[str | Path], port: int) -> Iterator[str]:
     """The base URL of a process that is up once its port takes connections.

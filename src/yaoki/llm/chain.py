@@ -54,6 +54,9 @@ class Chain:
             said.
         rng: Randomness of the backoff and of tool call ids.
         notices: Who is told of `AttemptFailed`, `FailedOver`, `FirstToken` and `Parked`.
+
+    Attributes:
+        one_at_a_time: No policy has a second candidate asked while the first one answers.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Chain:
     ) -> None:
         self.candidates = tuple(candidates)
         self.notices = notices or Notices()
+        self.one_at_a_time = all(_asks_nobody_else(candidate) for candidate in self.candidates)
         self.stragglers = Stragglers()
         self._reading = ReadingAlong()
         self._policy = policy or ChainPolicy()
@@ -153,3 +157,7 @@ class Chain:
             await asyncio.gather(*(candidate.learn(_WARM_S) for candidate in self.candidates))
             await asyncio.sleep(pause_s)
             pause_s = min(_WARM_S * 20, pause_s * 2)
+
+
+def _asks_nobody_else(candidate: Candidate) -> bool:
+    return not candidate.policy.reads_along and not candidate.policy.hedge_share

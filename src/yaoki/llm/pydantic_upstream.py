@@ -284,16 +284,31 @@ def _delta_of(event: object, stream_key: object) -> Delta | None:
             )
             return Reasoning(delta.content_delta or "", details)
         case PartStartEvent(part=ThinkingPart() as part):
-            details = ThinkingDetails(
-                key=(stream_key, event.index),
-                id=part.id,
-                signature=part.signature,
-                provider_name=part.provider_name,
-                provider_details=part.provider_details,
-            )
-            return Reasoning(part.content, details)
+            return reasoning(part, (stream_key, event.index))
         case _:
             return None
+
+
+def arguments_of(call: ToolCallPart) -> str:
+    """The JSON text as the model wrote it, where it wrote any."""
+    return call.args if isinstance(call.args, str) else call.args_as_json_str()
+
+
+def details_of(call: ToolCallPart) -> CallDetails:
+    """What its provider wants back with it."""
+    return CallDetails(provider_name=call.provider_name, provider_details=call.provider_details)
+
+
+def reasoning(part: ThinkingPart, key: object) -> Reasoning:
+    """A whole part of a model's thinking."""
+    details = ThinkingDetails(
+        key=key,
+        id=part.id,
+        signature=part.signature,
+        provider_name=part.provider_name,
+        provider_details=part.provider_details,
+    )
+    return Reasoning(part.content, details)
 
 
 def _ending(whole: ModelResponse, *, offered: bool, in_process: bool) -> Iterator[Delta]:
@@ -320,9 +335,7 @@ def _ending(whole: ModelResponse, *, offered: bool, in_process: bool) -> Iterato
         raise ModelMalformedError("The model called a tool, and none was offered.", fault="unasked_call")
     for part in whole.parts:
         if isinstance(part, ToolCallPart) and offered:
-            details = CallDetails(provider_name=part.provider_name, provider_details=part.provider_details)
-            arguments = part.args if isinstance(part.args, str) else part.args_as_json_str()
-            yield ToolCall(part.tool_name, arguments, details=details)
+            yield ToolCall(part.tool_name, arguments_of(part), details=details_of(part))
     if whole.usage.input_tokens or whole.usage.output_tokens:
         yield Usage(whole.usage.input_tokens, whole.usage.output_tokens)
     yield Finish(_FINISH.get(reason, "stop"))

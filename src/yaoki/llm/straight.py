@@ -23,9 +23,17 @@ from yaoki.llm.candidates import Candidate, Stake
 from yaoki.llm.chain import Chain
 from yaoki.llm.characters import UNSEEN
 from yaoki.llm.continuing import CHARS_PER_TOKEN
-from yaoki.llm.deltas import Delta, Finish, Item, Reasoning, Text, ToolCall, ToolCallPiece, Usage
+from yaoki.llm.deltas import Delta, Finish, Item, Text, ToolCall, Usage
 from yaoki.llm.output_guard import MAX_BLANKS, OutputGuard
-from yaoki.llm.pydantic_upstream import PydanticUpstream, offers_tools, prompt_tokens, told
+from yaoki.llm.pydantic_upstream import (
+    PydanticUpstream,
+    arguments_of,
+    details_of,
+    offers_tools,
+    prompt_tokens,
+    reasoning,
+    told,
+)
 from yaoki.llm.run import note_pace
 from yaoki.resilience.breaker import Permit
 from yaoki.resilience.deadlines import Timeout
@@ -49,7 +57,9 @@ async def ask_straight(
     """
     candidate = chain.candidates[0]
     upstream = candidate.upstream
-    if not isinstance(upstream, PydanticUpstream) or not upstream.straight or not _quiet(chain):
+    if not isinstance(upstream, PydanticUpstream) or not upstream.straight:
+        return None
+    if not chain.one_at_a_time or not candidate.calm:
         return None
     breaker, clock = candidate.breaker, candidate.clock
     generation = breaker.generation  # of a calm breaker, which asks for no more
@@ -78,27 +88,17 @@ async def ask_straight(
 def said(response: ModelResponse) -> Iterator[Item]:
     """What the chain would have handed out of such a response."""
     name = response.model_name or ""
-    calls = (part.tool_call_id for part in response.parts if isinstance(part, ToolCallPart))
-    for delta in told(response, offered=True):
-        match delta:
-            case Text():
-                yield Text(delta.text, name)
-            case ToolCall():
-                yield replace(delta, call_id=next(calls))
-            case Finish():
-                yield Finish(delta.reason, name)
-            case Reasoning() | Usage():
-                yield delta
-            case ToolCallPiece():
-                pass
-
-
-def _quiet(chain: Chain) -> bool:
-    """Whether nothing has to be considered before the first model is asked, and nobody else has a part in it."""
-    first = chain.candidates[0]
-    if not first.calm or first.policy.hedge_share:
-        return False
-    return all(not candidate.policy.reads_along for candidate in chain.candidates)
+    for index, part in enumerate(response.parts):
+        if isinstance(part, TextPart):
+            yield Text(part.content, name)
+        elif isinstance(part, ThinkingPart):
+            yield reasoning(part, (response.timestamp, index))
+    for call in response.tool_calls:
+        yield ToolCall(call.tool_name, arguments_of(call), call.tool_call_id, details_of(call))
+    usage = response.usage
+    if usage.input_tokens or usage.output_tokens:
+        yield Usage(usage.input_tokens, usage.output_tokens)
+    yield Finish("tool_calls" if response.finish_reason == "tool_call" else "stop", name)
 
 
 async def _in_time(candidate: Candidate, response: Awaitable[ModelResponse], total_s: float) -> ModelResponse:

@@ -90,7 +90,7 @@ class Response:
     content: aiohttp.StreamReader
     connection: aiohttp.connector.Connection | None
 
-    def __init__(self, connector: aiohttp.BaseConnector, asked: _Asked, data: bytes) -> None:
+    def __init__(self, connector: aiohttp.TCPConnector, asked: _Asked, data: bytes) -> None:
         self._connector = connector
         self._asked = asked
         self._data = data
@@ -100,7 +100,11 @@ class Response:
         try:
             self.connection = connection = await self._connector.connect(request, [], _TIMEOUT)
         except TimeoutError as late:
+            self._connector.clear_dns_cache()
             raise aiohttp.ConnectionTimeoutError(f"No connection within {CONNECT_S:g} s.") from late
+        except aiohttp.ClientConnectorError:
+            self._connector.clear_dns_cache()  # the name may have moved: the next attempt asks for it anew
+            raise
         try:
             await self._ask(connection, head)
         except HttpProcessingError as error:

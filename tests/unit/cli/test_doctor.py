@@ -1,4 +1,5 @@
 import json
+import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -125,11 +126,12 @@ async def test_anthropic_is_asked_in_its_own_way(patient: Patient, provider: Scr
 
 
 async def test_a_provider_whose_sdk_is_missing_is_a_failure_that_says_what_to_install(
-    patient: Patient, provider: ScriptedServer
+    patient: Patient, provider: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(sys.modules, "groq", None)  # as if it were not installed
     patient.settings(model("a", provider.address, 'api_key_env = "A_KEY"').replace('"openai"', '"groq"'))
     found = (await patient.examined({"A_KEY": "canary-4711"}))["model a"]
-    assert (found.status, "pydantic-ai-slim[groq]" in found.found) == ("failure", True)
+    assert (found.status, "yaoki[groq]" in found.found) == ("failure", True)
     assert provider.requests == []
 
 

@@ -192,10 +192,14 @@ class Candidate:
             self._probing = loop, asyncio.Lock()
         return self._probing[1]
 
-    def refuse_prefill(self) -> bool:
-        """The backend refused a prefill. Returns whether another way of asking is left."""
-        self._honours_prefill = False
+    @property
+    def may_be_instructed(self) -> bool:
+        """Whether an instruction is left, should the backend refuse a prefill."""
         return self.policy.continuation == "auto"
+
+    def refuse_prefill(self) -> None:
+        """The backend takes no prefill."""
+        self._honours_prefill = False
 
     def rest(self, error: AIOrchestrationError) -> None:
         """Leave it alone for as long as `error` asks, or until a person may have mended key, quota or name."""

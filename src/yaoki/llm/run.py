@@ -68,6 +68,7 @@ class Run:
         self._answer = answer
         self._selection = Selection(chain.candidates, chain.rng)
         self._failures: list[_Failure] = []
+        self._doubted: set[Candidate] = set()
         self._next: Candidate | None = None
         self._settled: Finish | None = None
         self._void: Restart | None = None
@@ -169,6 +170,7 @@ class Run:
         finally:
             lane.stake.void()
             self._measure(lane.candidate, lane.attempt)
+            self._learn(lane, half)
         if not self._done and lane.attempt.used is not None:
             yield lane.attempt.used
 
@@ -224,7 +226,9 @@ class Run:
         """The candidate failed; with another key, asked in another way, or from nothing, it may answer yet."""
         another_key = bool(error.facts.get(ANOTHER_KEY))
         if half is not None and refuses_request(error):
-            if half.mode != "prefill" or not candidate.refuse_prefill():
+            if half.mode == "prefill" and candidate.may_be_instructed:
+                self._doubted.add(candidate)
+            else:
                 self._selection.refused(candidate)
         elif not another_key:
             self._selection.failed(candidate, error, progress=len(self._answer.shown) > self._before)
@@ -232,10 +236,17 @@ class Run:
         if error.kind in PARK_S and self._chain.notices.wants(Parked):
             self._chain.notices.publish(Parked(candidate.name, error.kind, "key" if another_key else "model"))
 
+    def _learn(self, lane: Lane, half: HalfAnswer | None) -> None:
+        """Whoever refused a prefill, and takes the same request by instruction, honours none; else nothing is known."""
+        took = half is not None and half.mode == "instruction" and lane.attempt.first_token_s is not None
+        if took and lane.candidate in self._doubted:
+            lane.candidate.refuse_prefill()
+
     async def _half(self, candidate: Candidate) -> HalfAnswer | None:
         if not self._answer.shown or self._answer.looped:
             return None
-        mode = "instruction" if self._answer.calling else await candidate.continuation_mode()
+        instructed = self._answer.calling or candidate in self._doubted
+        mode = "instruction" if instructed else await candidate.continuation_mode()
         if mode is None:
             return None
         return HalfAnswer(self._answer.shown, mode, self._answer.calling, proven=candidate.honours_prefill)

@@ -99,9 +99,10 @@ async def test_a_failed_probe_is_asked_again_later() -> None:
 
 async def test_a_refusal_seen_live_is_remembered() -> None:
     one = candidate("a", FakeUpstream(says("hi")))
-    assert one.refuse_prefill()
+    assert one.may_be_instructed
+    one.refuse_prefill()
     assert await one.continuation_mode() == "instruction"
 
 
 def test_a_refusal_of_a_fixed_prefill_leaves_no_other_way() -> None:
-    assert not candidate("a", FakeUpstream(says("hi")), continuation="prefill").refuse_prefill()
+    assert not candidate("a", FakeUpstream(says("hi")), continuation="prefill").may_be_instructed

@@ -265,6 +265,17 @@ async def test_a_prefill_that_is_refused_is_asked_for_by_instruction_and_remembe
     assert await chain.candidates[1].continuation_mode() == "instruction"
 
 
+@pytest.mark.requirement("P-3")
+async def test_a_refusal_that_was_not_of_the_prefill_teaches_nothing() -> None:
+    refusal = ModelMalformedError("The provider answered 400.", foreign_status=400)
+    second = FakeUpstream([refusal], [refusal], says("The capital of France is Paris."))
+    chain = chain_of(FakeUpstream(CUT), second)
+    told = await Told().hear(chain)
+    assert [half and half.mode for half in second.asked] == ["prefill", "instruction", None]
+    assert (told.text, len(told.of(Restart))) == ("The capital of France is Paris.", 1)
+    assert await chain.candidates[1].continuation_mode() == "prefill"
+
+
 async def test_held_text_is_shown_whole_or_not_at_all() -> None:
     first = FakeUpstream([Text('{"a": 1, '), Text('"b":'), ModelTruncatedError("cut", fault="cut")])
     second = FakeUpstream([Text('{"a": 1,'), Text(' "b": 2}'), Finish("stop")])

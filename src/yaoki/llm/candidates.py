@@ -117,8 +117,11 @@ class Candidate:
     @property
     def healthy(self) -> bool:
         """Whether a request may go to it without a second thought."""
-        if self.rest_s > 0.0:
-            return False
+        return self.rest_s <= 0.0 and self.healthy_after_rest
+
+    @property
+    def healthy_after_rest(self) -> bool:
+        """Whether nothing but a rest, if it has one, speaks against a request."""
         return self.breaker.state is BreakerState.CLOSED if self.probed else self.breaker.admits
 
     @property

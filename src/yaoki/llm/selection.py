@@ -10,10 +10,15 @@
     rule       candidates                              the first by         pause
     1 fresh    FRESH and healthy                       tries, not slow for  none
                                                        itself, preference
-    2 retry    FAILED, twice in a row without a word   pause, then tries    what it asked for, or a jittered backoff
-    3 panic    FRESH and bearable                      tries, preference    none
+    2 rested   FRESH, and healthy but for a rest that  the shortest rest    the rest
+               is at most `SOON_S`, or ends before a
+               retry could begin
+    3 retry    FAILED, twice in a row without a word   pause, then tries    what it asked for, or a jittered backoff
+    4 panic    FRESH and bearable                      tries, preference    none
 
-Failing fast when no breaker admits anything was the worst of all policies that were simulated, hence rule 3.
+Whoever has just failed is likely to fail again, and may take its whole deadline for it; a moment's rest of somebody
+who has not failed is the shorter wait, and asking before it is over brings another refusal. Failing fast when no
+breaker admits anything was the worst of all policies that were simulated, hence rule 4.
 """
 
 import random
@@ -25,6 +30,8 @@ from yaoki.errors import AIOrchestrationError, ModelContextOverflowError
 from yaoki.llm.candidates import Candidate
 from yaoki.llm.failures import may_retry
 
+SOON_S = 1.0
+"""Seconds of rest that are waited for while there is somebody to be retried."""
 MAX_RETRIES = 2
 BACKOFF_S = 0.25
 MAX_BACKOFF_S = 5.0
@@ -72,7 +79,7 @@ class Selection:
 
     def next(self, remaining_s: float) -> Choice | None:
         """The next try; None if there is none. `remaining_s` is what the turn has left."""
-        return self._fresh() or self._retry(remaining_s) or self._panic()
+        return self._fresh() or self._rested_or_retried(remaining_s) or self._panic()
 
     def failed(self, candidate: Candidate, error: AIOrchestrationError, *, progress: bool = False) -> None:
         """`candidate` was tried and failed; with `progress` it brought a part of the answer first.
@@ -141,12 +148,25 @@ class Selection:
             Choice(min(rows, key=lambda row: (row.tries, row.candidate.health.back_s > 0)).candidate) if rows else None
         )
 
+    def _rested_or_retried(self, remaining_s: float) -> Choice | None:
+        """Whoever is worth a pause that fits into what the turn has left."""
+        retry, rested = self._retry(remaining_s), self._rested(remaining_s)
+        if rested is not None and rested.pause_s <= max(SOON_S, retry.pause_s if retry else MAX_BACKOFF_S):
+            return rested
+        if retry is not None:
+            self._retries += 1
+        return retry
+
+    def _rested(self, remaining_s: float) -> Choice | None:
+        rests = [(row.candidate.rest_s, row.candidate) for row in self._of(Standing.FRESH)]
+        soon = [Choice(one, rest_s) for rest_s, one in rests if one.healthy_after_rest and rest_s < remaining_s]
+        return min(soon, key=lambda choice: choice.pause_s, default=None)
+
     def _retry(self, remaining_s: float) -> Choice | None:
         backoff_s = self._rng.uniform(0.5, 1.0) * min(MAX_BACKOFF_S, BACKOFF_S * 2**self._retries)
         rows = [row for row in self._of(Standing.FAILED) if max(row.asked_s, backoff_s) < remaining_s]
         if not rows or self._retries >= MAX_RETRIES:
             return None
-        self._retries += 1
         row = min(rows, key=lambda row: (row.asked_s, row.tries))
         return Choice(row.candidate, max(row.asked_s, backoff_s), anyway=True)
 

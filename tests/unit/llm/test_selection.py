@@ -7,7 +7,7 @@ import pytest
 from tests.unit.llm.fakes import FakeUpstream, candidate, says
 from yaoki.errors import ModelAuthenticationError, ModelRateLimitedError, ModelUnavailableError
 from yaoki.llm.candidates import Candidate
-from yaoki.llm.selection import BACKOFF_S, MAX_RETRIES, Choice, Selection
+from yaoki.llm.selection import BACKOFF_S, MAX_RETRIES, SOON_S, Choice, Selection
 
 DOWN = ModelUnavailableError("down")
 
@@ -105,6 +105,42 @@ def test_a_retry_comes_before_somebody_whose_breaker_is_open(three: list[Candida
     assert choice.candidate is three[0]
     table.failed(three[0], ModelAuthenticationError("no"))
     assert table.next(60) == Choice(three[1], anyway=True)
+
+
+@pytest.mark.requirement("M6")
+def test_a_moment_of_rest_is_waited_for_before_anybody_is_retried(three: list[Candidate]) -> None:
+    three[1].rest(ModelRateLimitedError("slow down", retry_after_s=SOON_S))
+    table = selection(three[:2])
+    table.failed(three[0], DOWN)
+    choice = table.next(60)
+    assert choice is not None
+    assert choice.candidate is three[1]
+    assert 0.0 < choice.pause_s <= SOON_S
+    assert not choice.anyway
+
+
+@pytest.mark.requirement("M6")
+def test_a_longer_rest_is_waited_for_if_a_retry_had_to_wait_longer_still(three: list[Candidate]) -> None:
+    three[1].rest(ModelRateLimitedError("slow down", retry_after_s=3))
+    table = selection(three[:2])
+    table.failed(three[0], DOWN)
+    quick = table.next(60)
+    assert quick is not None
+    assert quick.candidate is three[0]
+    table.failed(three[0], ModelRateLimitedError("slow down", retry_after_s=9.0))
+    choice = table.next(60)
+    assert choice is not None
+    assert choice.candidate is three[1]
+
+
+@pytest.mark.parametrize("rest_s,remaining_s,anyway", [(3, 60, False), (3, 2, True), (300, 600, True)])
+def test_nobody_left_but_one_that_rests_is_waited_for_a_few_seconds(
+    three: list[Candidate], rest_s: float, remaining_s: float, *, anyway: bool
+) -> None:
+    three[0].rest(ModelRateLimitedError("slow down", retry_after_s=rest_s))
+    choice = selection(three[:1]).next(remaining_s)
+    assert choice is not None
+    assert (choice.anyway, choice.pause_s > 0) == (anyway, not anyway)
 
 
 def test_whoever_refused_the_seam_is_fresh_after_a_restart_and_those_who_never_failed_come_first(

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from yaoki.api.headers import first_headers
 from yaoki.api.policy import ApiPolicy
 from yaoki.api.problems import problem_response
 from yaoki.errors import (
@@ -35,8 +35,8 @@ class BodyGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
-        if not ("transfer-encoding" in headers or headers.get("content-length", "0") != "0"):
+        headers = first_headers(scope) if scope["type"] == "http" else {}
+        if not (b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"):
             await self._app(scope, receive, send)
             return
         try:
@@ -52,7 +52,7 @@ class BodyGuard:
         finally:
             self._room += claimed
 
-    async def _read(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+    async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The whole body; room for what is large of it is taken.
 
         Raises:
@@ -60,15 +60,15 @@ class BodyGuard:
             ResourceOverloadedError: There is no room for one as large as this.
             CommunicationConnectionLostError: The client has gone.
         """
-        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json" and not media_type.endswith("+json"):
+        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if media_type != b"application/json" and not media_type.endswith(b"+json"):
             raise SecurityInputRejectedError(
                 "The body is not declared as JSON.",
                 status=415,
                 field="Content-Type",
                 remedy="Send JSON with the header Content-Type: application/json.",
             )
-        length = headers.get("content-length", "0")
+        length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._largest:
             raise self._too_large()
         try:

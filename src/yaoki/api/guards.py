@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from yaoki.api.headers import API_HEADERS
+from yaoki.api.headers import API_HEADERS, first_headers
 from yaoki.api.policy import ApiPolicy
 from yaoki.api.problems import problem_response
 from yaoki.api.server import HEADER_BYTES
@@ -68,12 +67,12 @@ class AccessGuard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        refusal = _oversized(headers) or self._refusal(scope.get("method", "GET"), headers, scope["type"])
+        headers = first_headers(scope)
+        refusal = _oversized(scope) or self._refusal(scope.get("method", "GET"), headers, scope["type"])
         if refusal is not None:
             await problem_response(refusal, scope)(scope, receive, send)
             return
-        origin = headers.get("origin", "").lower()
+        origin = headers.get(b"origin", b"").decode("latin-1").lower()
         if origin not in self._origins or scope["type"] == "websocket":
             await self._app(scope, receive, send)
         elif scope["method"] == "OPTIONS":
@@ -81,8 +80,8 @@ class AccessGuard:
         else:
             await self._app(scope, receive, _sharing(send, origin))
 
-    def _refusal(self, method: str, headers: Headers, kind: str) -> AIOrchestrationError | None:
-        host = headers.get("host", "").lower()
+    def _refusal(self, method: str, headers: Mapping[bytes, bytes], kind: str) -> AIOrchestrationError | None:
+        host = headers.get(b"host", b"").decode("latin-1").lower()
         if not self._is_ours(host):
             return SecurityForbiddenError(
                 f"This server is not called {host!r}.",
@@ -103,13 +102,13 @@ class AccessGuard:
             return True
         return _is_loopback(name)
 
-    def _is_welcome(self, headers: Headers, host: str) -> bool:
-        origin = headers.get("origin")
-        if origin is None:
-            return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
-        scheme, _, authority = origin.lower().partition("://")
+    def _is_welcome(self, headers: Mapping[bytes, bytes], host: str) -> bool:
+        if b"origin" not in headers:
+            return headers.get(b"sec-fetch-site", b"none") in (b"none", b"same-origin")
+        origin = headers[b"origin"].decode("latin-1").lower()
+        scheme, _, authority = origin.partition("://")
         # Behind a proxy that ends TLS the schemes differ, so only the authority is compared.
-        return origin.lower() in self._origins or (scheme in ("http", "https") and authority == host)
+        return origin in self._origins or (scheme in ("http", "https") and authority == host)
 
 
 @lru_cache(maxsize=64)
@@ -120,9 +119,9 @@ def _is_loopback(name: str) -> bool:
         return False
 
 
-def _oversized(headers: Headers) -> AIOrchestrationError | None:
+def _oversized(scope: Scope) -> AIOrchestrationError | None:
     """The server bounds headers only while they are incomplete: some that come in one piece get by it."""
-    if sum(len(name) + len(value) for name, value in headers.raw) <= HEADER_BYTES:
+    if sum(len(name) + len(value) for name, value in scope["headers"]) <= HEADER_BYTES:
         return None
     return SecurityInputRejectedError(
         f"The headers are larger than {HEADER_BYTES} bytes.", status=431, limit=HEADER_BYTES, remedy="Send less."

@@ -1,4 +1,6 @@
-"""Headers that protect whoever shows our answers."""
+"""Headers: those that protect whoever shows our answers, and those of a request."""
+
+from starlette.types import Scope
 
 _EVERYWHERE = {
     "x-content-type-options": "nosniff",
@@ -23,3 +25,8 @@ PAGE_HEADERS = {
     ),
 }
 """For our pages: nothing inline, nothing from elsewhere."""
+
+
+def first_headers(scope: Scope) -> dict[bytes, bytes]:
+    """A request's headers by their names in lower case; of several with one name the first."""
+    return dict(reversed(scope["headers"]))

@@ -95,8 +95,8 @@ class ChatStream:
 
     def _chunks(self, events: list[str]) -> Iterator[Chunk]:
         texts: list[str] = []
+        plain = self._plain
         for data in events:
-            plain = not (self.finished or self._halves.waiting)
             text = self._mould.text_in(data) if plain else None
             if text is not None:
                 texts.append(text)
@@ -106,11 +106,17 @@ class ChatStream:
             if self.complete:
                 return
             chunk = self._parsed(data, plain=plain)
+            plain = self._plain
             if chunk is not None:
                 yield chunk
         yield from self._cast(texts)
         if self._parser.fault is not None:
             raise self._parser.fault
+
+    @property
+    def _plain(self) -> bool:
+        """Whether nothing that came before changes what a chunk says."""
+        return not (self.finished or self._halves.waiting)
 
     def _cast(self, texts: list[str]) -> Iterator[Chunk]:
         """The chunks of the mould with these texts."""

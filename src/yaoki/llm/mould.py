@@ -5,7 +5,6 @@ other text that needs no unescaping, parsing could only find the same values aro
 that was tried: another text in the same place must have parsed to the same chunk with that text.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,6 @@ from yaoki.errors import AIOrchestrationError
 
 Chunk = dict[str, Any]
 
-_PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
 _TRIALS = 4
 
 
@@ -24,23 +22,22 @@ class Mould:
         parse: Parses and judges a chunk; what it makes of one must not depend on what the text says.
     """
 
-    __slots__ = ("_after", "_before", "_choice", "_chunk", "_delta", "_parse", "_trials")
+    __slots__ = ("_after", "_before", "_choice", "_chunk", "_delta", "_from", "_parse", "_to", "_trials")
 
     def __init__(self, parse: Callable[[str], Chunk | None]) -> None:
         self._parse = parse
         self._trials = _TRIALS
-        self._before = self._after = ""
+        self._place("", "")
         self._chunk: Chunk = {}
         self._choice: Chunk = {}
         self._delta: Chunk = {}
 
     def text_in(self, data: str) -> str | None:
         """The text of the chunk in `data`, which `cast` makes of it; None if it has to be parsed."""
-        before, after = self._before, self._after
-        if not before or not data.startswith(before) or not data.endswith(after):
+        if not self._from or data[: self._from] != self._before or data[self._to :] != self._after:
             return None
-        text = data[len(before) : -len(after)]
-        return text if len(data) >= len(before) + len(after) and _PLAIN.fullmatch(text) else None
+        text = data[self._from : self._to]
+        return text if _is_plain(text) and len(data) >= self._from - self._to else None
 
     def cast(self, text: str) -> Chunk:
         """The chunk with this text, or with the texts of several."""
@@ -58,12 +55,17 @@ class Mould:
             return
         self._trials -= 1
         before, quoted, after = data.rpartition(f'"{text}"')
-        if not quoted or _PLAIN.fullmatch(text) is None:
+        if not quoted or not _is_plain(text):
             return
         self._chunk, self._choice, self._delta = chunk, choices[0], delta
-        self._before, self._after = f'{before}"', f'"{after}'
+        self._place(f'{before}"', f'"{after}')
         if not self._holds(f"{text}~"):
-            self._before = self._after = ""
+            self._place("", "")
+
+    def _place(self, before: str, after: str) -> None:
+        """Take down what stands around the text, and where that begins and ends."""
+        self._before, self._after = before, after
+        self._from, self._to = len(before), -len(after)
 
     def _holds(self, text: str) -> bool:
         """Whether `text` in this place is the chunk's text, and nothing else depends on it."""
@@ -71,3 +73,8 @@ class Mould:
             return self._parse(f"{self._before}{text}{self._after}") == self.cast(text)
         except (ValueError, AIOrchestrationError):
             return False
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it stands in JSON just as it is. Text with characters that hardly occur is parsed, whatever they are."""
+    return '"' not in text and "\\" not in text and text.isprintable()

@@ -97,7 +97,7 @@ class Reader:
         self._pace_from: tuple[float, int] | None = None
         self._excused = False
         self._overdue: ModelTimeoutError | None = None
-        self._look_in(min(self._limit_s, total_s))
+        self._look_in(min(self._limit_s, self._idle_s, total_s))
         self._task = self._loop.create_task(self._pump(deltas))
         self._task.add_done_callback(self._wake)
 
@@ -177,8 +177,6 @@ class Reader:
         if self.first_token_s is None:
             self.first_token_s = self._life - self._started
             self._limit_s, self._phase = self._idle_s, "idle"
-            self._timer.cancel()  # it waits for the first token's deadline, which may be far away
-            self._look_in(min(self._idle_s, max(0.0, self._end - self._life)))
 
     def _wake(self, _: object = None) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -202,7 +200,7 @@ class Reader:
         if waiter is None and now >= self._end and not self._task.done():
             self._overdue = self._missed("total", now)  # a loop too busy to wait hears of it with the next delta
         elif waiter is None or (now < due and not self._drips(now)):
-            self._look_in(max(due - now, _GRACE_S))
+            self._look_in(max(min(due - now, self._idle_s), _GRACE_S))  # the first token may come meanwhile
         else:
             phase = "total" if now >= self._end else self._phase if now >= due else "drip"
             waiter.set_exception(self._missed(phase, now))

@@ -91,7 +91,8 @@ class Run:
             if self._answer.shown and half is None:
                 self._selection.refused(choice.candidate)
                 continue
-            await asyncio.sleep(choice.pause_s)
+            if choice.pause_s:
+                await asyncio.sleep(choice.pause_s)
             stake = self._admit(choice)
             if stake is not None:
                 async with aclosing(self._try(choice.candidate, stake, half)) as items:

@@ -78,7 +78,7 @@ class TlsLine:
     async def alert(self) -> None:
         """Have TLS itself give up: a record that cannot be read makes it send a fatal alert."""
         self.incoming.write(_NO_RECORD)
-        with pytest.raises(ssl.SSLError, match="(?i)mac|decryption"):
+        with pytest.raises(ssl.SSLError, match=r"(?i)mac|decryption"):
             self.tls.read(_READ)
         assert self.outgoing.pending
         await self._flush()

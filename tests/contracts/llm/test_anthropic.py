@@ -24,6 +24,7 @@ ASK: dict[str, Any] = {"model": "one", "messages": [{"role": "user", "content": 
 TOOL = {"type": "function", "function": {"name": "charge", "parameters": {"type": "object", "properties": {}}}}
 POLICY = CandidatePolicy(first_token_timeout_s=5.0, idle_timeout_s=0.6)
 MODEL = "claude-sonnet-4-6"
+CUT = ["cut", "reset", "error", "stall", "stop_without_reason"]
 
 
 @asynccontextmanager
@@ -66,7 +67,7 @@ async def test_a_healthy_answer_with_its_usage_and_its_end() -> None:
 
 
 @pytest.mark.requirement("M11", "M13", "M14", "M15", "P-2", "P-3")
-@pytest.mark.parametrize("fault", ["cut", "reset", "error", "stall", "stop_without_reason"])
+@pytest.mark.parametrize("fault", CUT)
 @pytest.mark.parametrize("prefill", [True, False])
 async def test_half_an_answer_of_anthropics_is_finished_by_openais_and_by_its_own(fault: str, *, prefill: bool) -> None:
     async with (

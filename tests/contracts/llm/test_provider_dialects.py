@@ -95,7 +95,7 @@ class Stage:
             self.dialect(name).play(says)
             self.dialect(name, second=True).play(then if isinstance(then, Says) else Says())
         await self.scripted.play(then if isinstance(then, Script) else Script())
-        names = [name for name in DIALECTS if _plays(name, says)]
+        names = [name for name in DIALECTS if plays(name, says.fault, says.end)]
         async with asyncio.timeout(LONGEST_S):
             return dict(zip(names, await asyncio.gather(*map(heard, names)), strict=True))
 
@@ -132,13 +132,13 @@ async def _wire(stack: AsyncExitStack, name: str) -> Wire:
     return Wire(provider, upstream)
 
 
-def _plays(name: str, says: Says) -> bool:
+def plays(name: str, fault: str | None, end: str = "stop") -> bool:
     """Whether the dialect has a way to do that."""
     dialect = DIALECTS[name]
-    missing = (says.fault == "spent" and "spent" not in dialect.refusals) or (
-        says.fault == "broken_off" and "error" not in dialect.words
+    missing = (fault == "spent" and "spent" not in dialect.refusals) or (
+        fault == "broken_off" and "error" not in dialect.words
     )
-    return not missing and says.end in dialect.words
+    return not missing and end in dialect.words
 
 
 def chained(*wires: Wire) -> Chain:

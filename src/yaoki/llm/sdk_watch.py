@@ -17,7 +17,7 @@ from yaoki.errors import AIOrchestrationError, ModelMalformedError, ModelTruncat
 from yaoki.llm.dialects import Judge, Mark
 from yaoki.llm.failures import rename
 from yaoki.llm.sse import SseParser
-from yaoki.llm.watcher import Lingering
+from yaoki.llm.watcher import Lingering, bounded
 
 _OK = 200
 _DONE = "[DONE]"
@@ -111,7 +111,7 @@ class WatchedTransport(httpx2.AsyncBaseTransport):
                 raise ModelMalformedError("The answer is packed, although nobody asked for it.", fault="packed")
             response.stream = _WatchedStream(cast("httpx2.AsyncByteStream", response.stream), self._judge)
             response.headers["content-type"] = "text/event-stream"
-        return response
+        return bounded(response)
 
     async def aclose(self) -> None:
         """Close the inner transport."""

@@ -9,6 +9,7 @@ import asyncio
 import json
 import zlib
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import httpx2
@@ -24,6 +25,8 @@ LINGER_S = 0.15
 """Seconds that usage may take to follow the terminator."""
 DRAIN_S = 0.02
 """Seconds that a body may take to end after all of it was said, so that its connection can serve again."""
+ERROR_BYTES = 65_536
+"""What is read of the body of a refusal."""
 _AHEAD = 256
 """Chunks that are read before the SDK has taken the ones before: whoever sends without end must not fill the memory."""
 _OK = 200
@@ -61,7 +64,7 @@ class PlainTransport(httpx2.AsyncBaseTransport):
         self._inner = inner
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send, and take the answer's body if it is a 200.
+        """Send, and take the answer's body if it is a 200; else no more of it than says why.
 
         Compression is not asked for. What is compressed all the same is unpacked here, or left as it is if we cannot.
         """
@@ -72,7 +75,7 @@ class PlainTransport(httpx2.AsyncBaseTransport):
             response.stream = self._body(cast("httpx2.AsyncByteStream", response.stream), unpack)
             response.headers["content-type"] = "text/event-stream"
             response.headers.pop("content-encoding", None)
-        return response
+        return bounded(response)
 
     async def aclose(self) -> None:
         """Close the inner transport."""
@@ -175,6 +178,35 @@ class _WatchedStream(httpx2.AsyncByteStream):
         if chunks or self._chat.complete:
             self._chunks += chunks
             self._arrived.set()
+
+
+class _Refusal(httpx2.AsyncByteStream):
+    """The beginning of a body, as far as it comes in `LINGER_S`."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        lingering, left, body = Lingering(), ERROR_BYTES, aiter(self._inner)
+        with suppress(TimeoutError, httpx2.HTTPError, OSError):
+            while left > 0:
+                async with asyncio.timeout(lingering.rest_s(finished=True)):
+                    raw = await anext(body, b"")
+                if not raw:
+                    return
+                yield raw[:left]
+                left -= len(raw)
+
+    async def aclose(self) -> None:
+        """Let the connection go."""
+        await self._inner.aclose()
+
+
+def bounded(response: httpx2.Response) -> httpx2.Response:
+    """The same, but a refusal's body ends where it has said why: an SDK reads it to its end, if it has one."""
+    if response.status_code != _OK:
+        response.stream = _Refusal(cast("httpx2.AsyncByteStream", response.stream))
+    return response
 
 
 def _unpacker(encoding: str) -> Callable[[bytes], bytes] | None:

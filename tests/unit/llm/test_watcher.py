@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from yaoki.errors import ModelMalformedError, ModelTruncatedError
-from yaoki.llm.watcher import WatchedTransport
+from yaoki.llm.watcher import ERROR_BYTES, WatchedTransport
 
 Line = bytes | float
 
@@ -138,6 +138,17 @@ async def test_other_answers_than_200_pass_as_they_are() -> None:
         response = await client.post("http://x/")
     assert (response.status_code, response.json()) == (500, {"error": {}})
     assert provider.asked[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.requirement("M4", "M17")
+@pytest.mark.parametrize("more", [[b"a" * 10_000] * 100, [30.0]])
+async def test_of_a_refusal_no_more_is_read_than_says_why(more: list[Line]) -> None:
+    provider = Provider(b'{"error": "busy"}', *more, status=503)
+    async with asyncio.timeout(10.0), answer(provider) as response:
+        body = await response.aread()
+    assert body.startswith(b'{"error": "busy"}')
+    assert len(body) <= ERROR_BYTES
+    assert provider.closed
 
 
 async def test_leaving_early_stops_the_reading_and_closes() -> None:

@@ -17,14 +17,13 @@ from yaoki.llm.chat_stream import ChatStream
 from yaoki.llm.continuing import Prefill, instruction, left_of
 from yaoki.llm.deltas import Delta, HalfAnswer
 from yaoki.llm.failures import rename, status_error
-from yaoki.llm.watcher import LINGER_S
+from yaoki.llm.watcher import ERROR_BYTES, LINGER_S
 from yaoki.llm.wire.body import WireBody
 from yaoki.llm.wire.connections import Connections, Response
 from yaoki.llm.wire.deltas import WireDeltas
 from yaoki.llm.wire.request import LIMITS, WireRequest
 
 _OK = 200
-_ERROR_BYTES = 65_536
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError)
 _HANGS_UP = "llama.cpp"
 """Who closes the connection after each stream and says that it keeps it: the next request would run into that."""
@@ -134,6 +133,6 @@ async def _refusal(response: Response) -> AIOrchestrationError:
     raw = b""
     with suppress(TimeoutError, *_FOREIGN):
         async with asyncio.timeout(LINGER_S):
-            while len(raw) < _ERROR_BYTES and (piece := await response.content.read(_ERROR_BYTES)):
+            while len(raw) < ERROR_BYTES and (piece := await response.content.read(ERROR_BYTES)):
                 raw += piece
     return status_error(response.status, response.headers, raw)

@@ -18,11 +18,11 @@ from tests.streams.wires import PlayedWire, played_sdk
 from tests.streams.world import Player, World
 from yaoki.api.admission import Admission
 from yaoki.api.policy import ApiPolicy
+from yaoki.api.services import Services
 from yaoki.api.tickets import Tickets
 from yaoki.api.v1.api_keys import ApiKeys
 from yaoki.api.v1.face import OpenAIFront
 from yaoki.api.wire import WIRE, Wire
-from yaoki.api.wiring import Services
 from yaoki.errors import AgentTurnBudgetSpentError, ModelAllFailedError
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.candidates import Candidate, CandidatePolicy

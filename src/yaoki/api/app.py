@@ -7,16 +7,17 @@ from random import Random
 
 from fastapi import FastAPI
 
-from yaoki.api import messages, operations, problems, sessions, streams
+from yaoki.api import problems
+from yaoki.api.access import AccessGuard, SecurityHeaders
 from yaoki.api.admission import Admission, RequestAdmission
 from yaoki.api.agui import routes as agui
 from yaoki.api.bodies import BodyGuard
-from yaoki.api.guards import AccessGuard, SecurityHeaders
 from yaoki.api.links import routes as links
-from yaoki.api.pages import page_router
 from yaoki.api.policy import ApiPolicy
+from yaoki.api.routes import events, messages, operations, sessions
+from yaoki.api.routes.pages import page_router
+from yaoki.api.services import Services
 from yaoki.api.tickets import Tickets
-from yaoki.api.wiring import Services
 from yaoki.orchestrator import Orchestrator
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
@@ -55,7 +56,7 @@ def create_app(
     app.state.closing = services.closing
     app.state.streams = admission.streams
     problems.install(app)
-    for module in (sessions, messages, streams, links, agui, operations):
+    for module in (sessions, messages, events, links, agui, operations):
         app.include_router(module.router)
     app.include_router(page_router(page_dir))
     app.add_middleware(RequestAdmission, admission=admission)

@@ -11,9 +11,9 @@ from starlette.types import Receive, Scope, Send
 
 from yaoki.api.feed import Feed
 from yaoki.api.frames import Body
+from yaoki.api.services import Services
 from yaoki.api.tellings import Told
 from yaoki.api.wire import Wire, send_patiently, wire_of
-from yaoki.api.wiring import Services
 from yaoki.errors import CommunicationSlowConsumerError
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

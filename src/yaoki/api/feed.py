@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from yaoki.api.event_ids import EventId
 from yaoki.api.frames import Body, Projection, custom, guidance_frame
+from yaoki.api.services import Services
 from yaoki.api.tellings import SessionTelling, Telling, Told
-from yaoki.api.wiring import Services
 from yaoki.errors import AIOrchestrationError, SessionNotFoundError
 from yaoki.sessions.transcript import Transcript
 from yaoki.store.events import Guidance, Stored

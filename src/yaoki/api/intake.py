@@ -1,7 +1,7 @@
 """Taking a message in, whichever way it came."""
 
+from yaoki.api.services import Services
 from yaoki.api.shapes import NewMessage
-from yaoki.api.wiring import Services
 from yaoki.errors import SecurityInputRejectedError
 from yaoki.store.contract import Accepted
 

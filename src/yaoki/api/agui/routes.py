@@ -21,8 +21,8 @@ from yaoki.api.agui.runs import Runs
 from yaoki.api.event_ids import EventId, parse_event_id
 from yaoki.api.event_stream import EventStream
 from yaoki.api.feed import Feed
+from yaoki.api.services import OwnerIn, Services, ServicesIn
 from yaoki.api.shapes import Id
-from yaoki.api.wiring import OwnerIn, Services, ServicesIn
 
 _BEGINNING = ("", "-1")
 

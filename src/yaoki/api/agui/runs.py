@@ -14,8 +14,8 @@ from yaoki.api.event_ids import EventId
 from yaoki.api.feed import Feed
 from yaoki.api.frames import Projection
 from yaoki.api.intake import accept, check_length
+from yaoki.api.services import Services
 from yaoki.api.tellings import RunTelling
-from yaoki.api.wiring import Services
 from yaoki.errors import AIOrchestrationError, SessionConflictError, SessionNotFoundError
 from yaoki.sessions.transcript import Message, Transcript
 from yaoki.store.contract import Accepted

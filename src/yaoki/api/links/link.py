@@ -26,10 +26,10 @@ from yaoki.api.intake import accept
 from yaoki.api.links import frames as link_frames
 from yaoki.api.links.frames import CancelFrame, MessageFrame
 from yaoki.api.problems import problem_document
+from yaoki.api.services import Services
 from yaoki.api.shapes import NewMessage
 from yaoki.api.websocket_protocol import LinkWire
 from yaoki.api.wire import send_patiently, wire_of
-from yaoki.api.wiring import Services
 from yaoki.errors import AIOrchestrationError, CommunicationProtocolError, CommunicationSlowConsumerError
 
 POLICY, UNSUPPORTED, INTERNAL, LATER = 1008, 1003, 1011, 1013

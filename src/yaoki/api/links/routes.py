@@ -14,7 +14,7 @@ from yaoki.api.feed import open_feed
 from yaoki.api.links import frames as link_frames
 from yaoki.api.links.link import INTERNAL, LATER, POLICY, Link
 from yaoki.api.problems import problem_document
-from yaoki.api.wiring import OwnerIn, Services, ServicesIn, checked_session_id, owner_of, services_of
+from yaoki.api.services import OwnerIn, Services, ServicesIn, checked_session_id, owner_of, services_of
 from yaoki.errors import AIOrchestrationError, Fault
 
 router = APIRouter(prefix="/ai", tags=["links"])

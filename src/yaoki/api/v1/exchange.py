@@ -15,13 +15,13 @@ from yaoki.api.bundle import Bundle
 from yaoki.api.openai_errors import error_document
 from yaoki.api.problems import problem_document
 from yaoki.api.pulse import Pulse
+from yaoki.api.services import Services
 from yaoki.api.v1.earlier import EarlierAnswers
 from yaoki.api.v1.frames import KEEP_ALIVE, Chunks, document, event
 from yaoki.api.v1.refusals import callers_refusal
 from yaoki.api.v1.request import Asked
 from yaoki.api.v1.told import Told
 from yaoki.api.wire import send_patiently, wire_of
-from yaoki.api.wiring import Services
 from yaoki.errors import (
     AIOrchestrationError,
     CommunicationSlowConsumerError,

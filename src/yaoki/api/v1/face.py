@@ -13,10 +13,11 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from yaoki.api.access import AccessGuard, SecurityHeaders
 from yaoki.api.bodies import BodyGuard
-from yaoki.api.guards import AccessGuard, SecurityHeaders
 from yaoki.api.openai_errors import PREFIX
 from yaoki.api.problems import problem_response
+from yaoki.api.services import Services
 from yaoki.api.v1.api_keys import ApiKeys, KeyGuard, caller_of
 from yaoki.api.v1.callers import Budgets, Caller
 from yaoki.api.v1.earlier import EarlierAnswers
@@ -26,7 +27,6 @@ from yaoki.api.v1.refusals import callers_refusal
 from yaoki.api.v1.request import Asked, asked_of
 from yaoki.api.v1.told import Told
 from yaoki.api.v1.wishes import Wishes, wishes_of
-from yaoki.api.wiring import Services
 from yaoki.errors import (
     AIOrchestrationError,
     CommunicationProtocolError,

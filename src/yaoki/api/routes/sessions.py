@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
 
+from yaoki.api.services import OwnerIn, ServicesIn, SessionIdIn
 from yaoki.api.shapes import Id, NewSession, Renaming, session_json
-from yaoki.api.wiring import OwnerIn, ServicesIn, SessionIdIn
 
 router = APIRouter(prefix="/ai/sessions", tags=["sessions"])
 

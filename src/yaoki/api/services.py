@@ -1,4 +1,4 @@
-"""What routes are given: the application's services and the owner of the request."""
+"""What routes work with: the application's services and the owner of the request."""
 
 import asyncio
 from collections.abc import Callable, Generator

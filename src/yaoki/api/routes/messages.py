@@ -8,9 +8,9 @@ from yaoki.api.event_stream import EventStream
 from yaoki.api.feed import Feed
 from yaoki.api.frames import Projection
 from yaoki.api.intake import accept
+from yaoki.api.services import OwnerIn, ServicesIn, SessionIdIn
 from yaoki.api.shapes import Cancelling, NewMessage, accepted_json, history_json
 from yaoki.api.tellings import RunTelling
-from yaoki.api.wiring import OwnerIn, ServicesIn, SessionIdIn
 from yaoki.sessions.transcript import Transcript
 
 router = APIRouter(prefix="/ai/sessions/{session_id}", tags=["messages"])

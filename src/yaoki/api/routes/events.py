@@ -9,7 +9,7 @@ from starlette.responses import Response
 from yaoki.api.event_ids import parse_event_id
 from yaoki.api.event_stream import EventStream
 from yaoki.api.feed import open_feed
-from yaoki.api.wiring import OwnerIn, ServicesIn, SessionIdIn
+from yaoki.api.services import OwnerIn, ServicesIn, SessionIdIn
 
 router = APIRouter(prefix="/ai/sessions/{session_id}", tags=["events"])
 

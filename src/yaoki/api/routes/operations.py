@@ -5,7 +5,7 @@ import math
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from yaoki.api.wiring import ServicesIn
+from yaoki.api.services import ServicesIn
 
 router = APIRouter(tags=["operations"])
 

@@ -1,0 +1,1 @@
+"""Routes: sessions, their messages and events, the pages, and what operators ask."""

@@ -2,7 +2,8 @@
 
 What came before a fault, in the same read too, is handed out all the same: it was paid for, and a continuation starts
 there. A finish reason is the terminator. `[DONE]` without one is a cut; a finish without `[DONE]` is fine. After the
-terminator nothing is a fault any more. Only the first choice counts: nobody asked for another.
+terminator nothing is a fault any more; but if the answer goes on after it, it was none, and another one has to come.
+Only the first choice counts: nobody asked for another.
 """
 
 import json
@@ -150,6 +151,7 @@ class ChatStream:
         """Take the terminator and what follows it down."""
         for choice in chunk["choices"]:
             word = choice.get("finish_reason")
+            self.finished = self.finished and not _goes_on(choice)
             if not word or self.finished:
                 choice["finish_reason"] = None
             else:
@@ -198,6 +200,13 @@ def _judge(chunk: object) -> Chunk | None:
         raise _misshapen("choices")
     mine = [choice for choice in map(_choice, cast("list[object]", choices)) if choice.get("index") in _MINE][:1]
     return {**facts, "choices": mine} if mine or facts.get("usage") else None
+
+
+def _goes_on(choice: Chunk) -> bool:
+    """Whether this is more of the answer."""
+    delta: Chunk = choice.get("delta") or {}
+    text = delta.get("content")
+    return bool(delta.get("tool_calls") or (text and not (isinstance(text, str) and text.isspace())))
 
 
 def _without_finish(data: str) -> Chunk | None:

@@ -47,6 +47,7 @@ class Lingering:
     def rest_s(self, *, finished: bool) -> float | None:
         """Seconds that the next piece may take; counting begins with the first call that says `finished`."""
         if not finished:
+            self._until = None
             return None
         now = self._clock.monotonic()
         self._until = self._until or now + LINGER_S

@@ -230,3 +230,16 @@ def test_nothing_after_the_terminator_is_a_fault(late: bytes) -> None:
     chat = ChatStream()
     assert len(chat.feed(HI + STOP + late)) == 2
     assert (chat.fault, chat.complete) == (None, True)
+
+
+@pytest.mark.requirement("P-2")
+def test_a_finish_after_which_the_answer_goes_on_was_none() -> None:
+    assert told(HI, STOP, event({"content": " there"}), STOP)[0] == "Hi there"
+    assert told(event({"content": "Hi"}, "stop"), event({"content": " there"}, "stop"))[0] == "Hi there"
+    for raw in ([HI, STOP, HI], [HI, STOP, HI, b"data: [DONE]\n\n"], [HI, STOP, event({"tool_calls": [{"index": 0}]})]):
+        with pytest.raises(ModelTruncatedError):
+            told(*raw)
+
+
+def test_blanks_after_the_finish_are_no_more_of_the_answer() -> None:
+    assert told(HI, STOP, event({"content": "\n"}), event({"content": ""}), event({"content": None}))[1].finished

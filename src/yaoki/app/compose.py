@@ -31,7 +31,8 @@ from yaoki.turns.turn import AgentPolicy, TurnRun
 if TYPE_CHECKING:
     from yaoki.llm.local import LocalModel
 
-_CHARS_PER_TOKEN = 3
+_FEWEST_CHARS_PER_TOKEN = 3
+"""So cautious that a conversation of so many characters really fits the window; four is usual."""
 _PRICED_AS = {"bedrock": "aws"}
 """Providers that the table of prices knows by another name."""
 _PURGE_EVERY_S = 24 * 3600.0
@@ -234,7 +235,7 @@ def _agent(name: str, settings: Settings, chains: Mapping[str, Chain], answers: 
 def _context_chars(models: list[ModelSettings]) -> int:
     """Characters of earlier conversation that fit the smallest known window beside an answer."""
     windows = [m.context_tokens // m.parallel - m.max_output_tokens for m in models if m.provider == "local"]
-    return max(0, min(windows, default=32_000)) * _CHARS_PER_TOKEN
+    return max(0, min(windows, default=32_000)) * _FEWEST_CHARS_PER_TOKEN
 
 
 async def _housekeeping(store: Store, keep_days: int) -> None:

@@ -15,7 +15,7 @@ from yaoki.llm.refrain import Refrain
 
 Excess = Literal["endless"]
 
-CHARS_PER_TOKEN = 8
+MOST_CHARS_PER_TOKEN = 8
 """More than any tokenizer needs on average: the provider's own limit is meant to act first."""
 MAX_BLANKS = 2_000
 
@@ -37,7 +37,7 @@ class OutputGuard:
     def __init__(self, max_output_tokens: int, *, shown: bool) -> None:
         self.excess: Excess | None = None
         self.chars = 0
-        self._limit = max_output_tokens * CHARS_PER_TOKEN
+        self._limit = max_output_tokens * MOST_CHARS_PER_TOKEN
         self._shown = shown
         self._blanks = 0
         self._refrains = {Text: Refrain(), Reasoning: Refrain()}

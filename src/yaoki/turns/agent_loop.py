@@ -2,8 +2,8 @@
 
 a response that calls tools      is on disk, whole, before any of them runs
 what the tools returned          is stored before a model is asked with it
-calls that nothing answers       (a crash took the result) may have run or not: `conversation` tells the model so,
-                                 and they are not run again
+calls without a result           (a crash took it) may have run or not: `conversation` tells the model so, and they
+                                 are not run again
 """
 
 from typing import Any
@@ -11,13 +11,11 @@ from typing import Any
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelResponse
 
-from yaoki.turns import conversation as told
+from yaoki.turns.conversation import Conversation, dump
 from yaoki.turns.recorder import Recorder
 
 
-async def converse(
-    agent: Agent[object, Any], conversation: told.Conversation, recorder: Recorder
-) -> list[ModelResponse]:
+async def converse(agent: Agent[object, Any], conversation: Conversation, recorder: Recorder) -> list[ModelResponse]:
     """Run an agent to its end.
 
     Args:
@@ -35,7 +33,7 @@ async def converse(
         async for node in run:
             if Agent.is_model_request_node(node):
                 if responses:  # what tools returned, or what is wrong with an answer that must parse
-                    await recorder.write(messages=[told.dump(one) for one in (*responses[stored:], node.request)])
+                    await recorder.write(messages=[dump(one) for one in (*responses[stored:], node.request)])
                     stored = len(responses)
                     recorder.begin_message(next(conversation.later_ids), "")
                 async with node.stream(run.ctx) as stream:
@@ -44,6 +42,6 @@ async def converse(
             elif Agent.is_call_tools_node(node):
                 responses.append(node.model_response)
                 if node.model_response.tool_calls:
-                    await recorder.step(told.dump(node.model_response))
+                    await recorder.step(dump(node.model_response))
                     stored = len(responses)
     return responses

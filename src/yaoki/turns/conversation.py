@@ -47,13 +47,13 @@ class Conversation:
     unknown_calls: tuple[str, ...]
 
 
-def question(turn: Turn) -> ModelRequest:
+def question_of(turn: Turn) -> ModelRequest:
     """The turn's own message as a request to the model."""
     return ModelRequest(parts=[UserPromptPart(turn.content)])
 
 
-def answer(text: str) -> ModelResponse:
-    """An answer that ended without a model's own last word: what the person has seen of it."""
+def response_of(text: str) -> ModelResponse:
+    """The response that stands for an answer without a model's own end: the text that the person has seen."""
     return ModelResponse(parts=[TextPart(text)])
 
 

@@ -28,7 +28,7 @@ from yaoki.errors import (
 from yaoki.llm.answer_cache import CachedAnswer
 from yaoki.store.events import AnsweredFromCache, Degraded, DomainEvent, Outcome, TextDelta, TurnEnded
 from yaoki.store.turn_table import DAMAGED
-from yaoki.turns import conversation as told
+from yaoki.turns.conversation import dump, response_of
 from yaoki.turns.recorder import Recorder
 
 SPENT = "The answer breaks off here: it has used up the {} that one message may take. Ask again to get a whole one."
@@ -76,7 +76,7 @@ class Ending:
 
     def messages(self) -> list[str]:
         """What is kept of the answer, as stored."""
-        return [told.dump(self.response)] if self.response is not None else []
+        return [dump(self.response)] if self.response is not None else []
 
 
 def answered(response: ModelResponse | None, recorder: Recorder) -> Ending:
@@ -121,10 +121,10 @@ def failed(
         return Ending(outcome="failed", kind=error.kind, note=note, response=_seen(recorder.shown))
     if earlier is not None and isinstance(error, ModelAllFailedError):
         return Ending(
-            outcome="cached", kind=error.kind, note=EARLIER, earlier=earlier, response=told.answer(earlier.text)
+            outcome="cached", kind=error.kind, note=EARLIER, earlier=earlier, response=response_of(earlier.text)
         )
-    return Ending(outcome="degraded", kind=error.kind, statement=statement, response=told.answer(statement))
+    return Ending(outcome="degraded", kind=error.kind, statement=statement, response=response_of(statement))
 
 
 def _seen(shown: str) -> ModelResponse | None:
-    return told.answer(shown) if shown.strip() else None
+    return response_of(shown) if shown.strip() else None

@@ -37,9 +37,9 @@ from yaoki.store.contract import Turn
 from yaoki.store.events import RecoveryTaken, Stored, TurnResumed, TurnStarted
 from yaoki.store.store import Store
 from yaoki.store.turn_table import FencedError
-from yaoki.turns import conversation as told
 from yaoki.turns import endings, statements
 from yaoki.turns.agent_loop import converse
+from yaoki.turns.conversation import Conversation, dump, fruitless_claims, question_of, read_conversation
 from yaoki.turns.earlier_answers import EarlierAnswers
 from yaoki.turns.endings import Ending
 from yaoki.turns.notices import TurnFailed, TurnFinished
@@ -158,14 +158,14 @@ class TurnRun:
 
     async def _answer(self) -> Ending:
         so_far = await self._begin()
-        conversation = await told.read_conversation(self._store, self.turn, so_far, self._agent.context_chars)
+        conversation = await read_conversation(self._store, self.turn, so_far, self._agent.context_chars)
         self._recorder.begin_message(conversation.message_id, conversation.half_answer)
         spent = spent_before(so_far, prompt_tokens(conversation.messages), self._cost)
         self._budget.resume(spent.counts, spent.ran_s)
         self._begun = True
         if self._stopped:
             return endings.cancelled(conversation.half_answer)
-        if told.fruitless_claims(so_far) > MAX_FRUITLESS_CLAIMS or self.turn.fence > MAX_CLAIMS:
+        if fruitless_claims(so_far) > MAX_FRUITLESS_CLAIMS or self.turn.fence > MAX_CLAIMS:
             return endings.parked()
         await self._say_what_is_left_out(conversation, so_far)
         self._earlier = await self._earlier_answers(conversation)
@@ -180,14 +180,14 @@ class TurnRun:
             resumed = TurnResumed(turn=turn.id, reason="its last run had broken off")
             return so_far + await self._recorder.write(resumed)
         started = TurnStarted(turn=turn.id, agent=self._agent.name)
-        return await self._recorder.write(started, messages=[told.dump(told.question(turn))])
+        return await self._recorder.write(started, messages=[dump(question_of(turn))])
 
     def _cost(self, model: str, asked: int, said: int) -> float | None:
         candidates = [candidate for candidate in self._agent.chain.candidates if candidate.name == model]
         price = candidates[0].price if candidates else None
         return price(asked, said) if price else None
 
-    async def _say_what_is_left_out(self, conversation: told.Conversation, so_far: list[Stored]) -> None:
+    async def _say_what_is_left_out(self, conversation: Conversation, so_far: list[Stored]) -> None:
         """Tell the person, once, what the model is not told of the conversation and what nobody can know, and why."""
         turn = self.turn.id
         causes = [
@@ -209,7 +209,7 @@ class TurnRun:
             if taken not in said:
                 await self._recorder.write(taken)
 
-    async def _earlier_answers(self, conversation: told.Conversation) -> EarlierAnswers | None:
+    async def _earlier_answers(self, conversation: Conversation) -> EarlierAnswers | None:
         agent = self._agent
         if agent.answers is None or not agent.answers.enabled or agent.tools:
             return None
@@ -217,7 +217,7 @@ class TurnRun:
         who = agent.name, agent.instructions
         return EarlierAnswers.of(agent.answers, owner, who, agent.chain, conversation.messages)
 
-    async def _converse(self, conversation: told.Conversation) -> Ending:
+    async def _converse(self, conversation: Conversation) -> Ending:
         """Drive the agent loop on the chain; its last response is stored with the end."""
         policy = self._agent
         model = ChainModel(

@@ -4,7 +4,7 @@ import pytest
 
 from yaoki.errors import ModelMalformedError
 from yaoki.llm.deltas import Delta, Reasoning, Text, ToolCallPiece
-from yaoki.llm.output_guard import CHARS_PER_TOKEN, MAX_BLANKS, OutputGuard
+from yaoki.llm.output_guard import MOST_CHARS_PER_TOKEN, MAX_BLANKS, OutputGuard
 from yaoki.llm.refrain import LOOP_CHARS
 
 pytestmark = pytest.mark.requirement("M17")
@@ -67,5 +67,5 @@ def test_what_nobody_sees_is_a_fault_without_end(delta: Delta) -> None:
 
 
 def test_characters_of_all_kinds_count() -> None:
-    guard = guarded(Text("a" * CHARS_PER_TOKEN), Reasoning("b"), ToolCallPiece(1))
-    assert guard.chars == CHARS_PER_TOKEN + 2
+    guard = guarded(Text("a" * MOST_CHARS_PER_TOKEN), Reasoning("b"), ToolCallPiece(1))
+    assert guard.chars == MOST_CHARS_PER_TOKEN + 2

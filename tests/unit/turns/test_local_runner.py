@@ -13,7 +13,7 @@ from yaoki.faults.script import ANSWER, Script
 from yaoki.store.contract import Turn
 from yaoki.store.events import TextDelta, TurnEnded, TurnResumed, TurnStarted
 from yaoki.store.store import open_store
-from yaoki.turns.conversation import dump, question
+from yaoki.turns.conversation import dump, question_of
 from yaoki.turns.local_runner import LocalRunner
 from yaoki.turns.turn import AgentPolicy, TurnRun
 
@@ -131,7 +131,7 @@ async def test_turns_that_may_have_ended_the_process_run_one_at_a_time_while_oth
             turn = await store.turns.claim(session.id)
             assert turn is not None
             if turn.fence == 1:
-                await store.turns.append(turn, [TurnStarted(turn=turn.id, agent="default")], [dump(question(turn))])
+                await store.turns.append(turn, [TurnStarted(turn=turn.id, agent="default")], [dump(question_of(turn))])
             else:
                 await store.turns.append(turn, [TurnResumed(turn=turn.id, reason="killed")])
     await store.aclose()

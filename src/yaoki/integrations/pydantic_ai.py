@@ -11,7 +11,7 @@ stream cannot take back what it has shown, so it raises `ModelTruncatedError` wi
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from types import TracebackType
+from types import CoroutineType, TracebackType
 from typing import Any, Self
 
 from pydantic_ai import RunContext
@@ -150,24 +150,30 @@ class ResilientModel(PassThroughModel):
         """The chain stands for no provider."""
         return "yaoki"
 
-    async def request(
+    def request(
         self,
         messages: list[ModelMessage],
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
+    ) -> "CoroutineType[Any, Any, ModelResponse]":
         """The whole answer. Nobody has seen half of it, so a refused seam begins it again.
+
+        No coroutine function itself: pydantic-ai wraps those in what each of the models behind it has anyway.
 
         Raises:
             ModelAllFailedError: No model could answer.
             AgentTurnBudgetSpentError: The run's budget ended first.
         """
+        return self._answer(messages, model_settings, model_request_parameters)
+
+    async def _answer(
+        self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
+    ) -> ModelResponse:
         budget = self._budget()
-        opened = await ask_straight(self.chain, budget, messages, model_settings, model_request_parameters)
+        opened = await ask_straight(self.chain, budget, messages, settings, parameters)
         if isinstance(opened, ModelResponse):
             return opened
-        model = self._turn(budget, None, model_request_parameters)
-        return await model.whole(messages, model_settings, model_request_parameters, opened)
+        return await self._turn(budget, None, parameters).whole(messages, settings, parameters, opened)
 
     @asynccontextmanager
     async def request_stream(

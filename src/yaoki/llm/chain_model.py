@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import CoroutineType
 from typing import Any
 
 from pydantic_ai import RunContext
@@ -85,26 +86,32 @@ class ChainModel(PassThroughModel):
         """The chain stands for no provider."""
         return "yaoki"
 
-    async def request(
+    def request(
         self,
         messages: list[ModelMessage],
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
+    ) -> "CoroutineType[Any, Any, ModelResponse]":
         """The whole response at once; it is streamed all the same, where there is anything to watch, see `straight.py`.
+
+        No coroutine function itself: pydantic-ai wraps those in what each candidate has anyway.
 
         Raises:
             ModelAllFailedError: No candidate could answer.
             AgentTurnBudgetSpentError: The budget ended first.
         """
+        return self._answer(messages, model_settings, model_request_parameters)
+
+    async def _answer(
+        self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
+    ) -> ModelResponse:
         opened = None
         if not self._resume_text and not self._compactor.left_out:
-            asked = messages, model_settings, model_request_parameters
-            opened = await ask_straight(self._chain, self._budget, *asked)
+            opened = await ask_straight(self._chain, self._budget, messages, settings, parameters)
             if isinstance(opened, ModelResponse):
                 await self._tell(opened)
                 return opened
-        return await self.whole(messages, model_settings, model_request_parameters, opened)
+        return await self.whole(messages, settings, parameters, opened)
 
     async def _tell(self, response: ModelResponse) -> None:
         if self._sink is not None:

@@ -101,8 +101,7 @@ class Health:
 
     def _judge(self, *, bad: bool) -> bool:
         self._verdicts.append(bad)
-        now = self._clock.monotonic()
-        if now < self.back_until or sum(self._verdicts) < SUSPICIOUS:
+        if sum(self._verdicts) < SUSPICIOUS or (now := self._clock.monotonic()) < self.back_until:
             return False
         longest_s = LONGEST * self._first_back_s
         relapsed = now - self.back_until < longest_s

@@ -71,9 +71,9 @@ async def ask_straight(
     except AIOrchestrationError as error:
         brought = error
     waited_s = clock.monotonic() - asked
-    offered = offers_tools(parameters, settings)
-    chars = _plain_chars(brought, candidate, offered=offered)
+    chars = _plain_chars(brought, candidate, settings, parameters)
     if chars is None or isinstance(brought, AIOrchestrationError):
+        offered = offers_tools(parameters, settings)
         stake = Stake(candidate, Permit(breaker, generation, 0.0))
         return Opened(candidate, stake, _again(brought, offered=offered), waited_s)
     if not breaker.calm or generation != breaker.generation:
@@ -130,7 +130,12 @@ def _tokens(response: ModelResponse, chars: int, messages: list[ModelMessage]) -
     return (prompt_tokens(messages), -(-chars // CHARS_PER_TOKEN)), True
 
 
-def _plain_chars(brought: ModelResponse | AIOrchestrationError, candidate: Candidate, *, offered: bool) -> int | None:
+def _plain_chars(
+    brought: ModelResponse | AIOrchestrationError,
+    candidate: Candidate,
+    settings: ModelSettings | None,
+    parameters: ModelRequestParameters,
+) -> int | None:
     """How many characters an answer has that there is nothing to judge about; None for anything else."""
     if isinstance(brought, AIOrchestrationError):
         return None
@@ -143,7 +148,7 @@ def _plain_chars(brought: ModelResponse | AIOrchestrationError, candidate: Candi
             says = says or bool(part.content.strip(UNSEEN))
         elif isinstance(part, ThinkingPart):
             chars += len(part.content)
-        elif type(part) is ToolCallPart and offered:
+        elif type(part) is ToolCallPart and offers_tools(parameters, settings):
             chars += len(str(part.args or ""))
             says = True
         else:

@@ -46,9 +46,9 @@ What to know about single ones:
 - `google`: ends an answer with tool calls as any other; we say `tool_calls`. A daily quota and a wrong key are told
   from a rate limit and a wrong request by the error's details.
 - `mistral`: has no word for a filtered answer; a finish reason that its SDK does not know counts as a cut.
-- A pydantic-ai model of your own, in an agent: what speaks OpenAI's chat completions is watched; every other one is
-  trusted to report its own cuts. An answer without a finish reason is never taken for whole, and one whose finish
-  reason is an error is a cut.
+- A pydantic-ai model of your own, in an agent: what speaks OpenAI's chat completions is watched, and so is Anthropic's;
+  every other one is trusted to report its own cuts. An answer without a finish reason is never taken for whole, and one
+  whose finish reason is an error is a cut.
 """
 
 

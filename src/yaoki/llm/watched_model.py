@@ -1,11 +1,11 @@
-"""Somebody's own pydantic-ai model as an upstream: watched where it speaks OpenAI's chat completions.
+"""Somebody's own pydantic-ai model as an upstream: watched where it speaks OpenAI's chat completions or is Anthropic's.
 
 The model keeps its client, and with it proxies, certificates, hooks and keys: the watched twin sends through it. Only
 the SDK's retries are switched off, since the chain retries within one budget.
 """
 
 from copy import copy
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import httpx2
 from openai import AsyncOpenAI
@@ -16,6 +16,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
+from yaoki.llm import dialects, sdk_watch
 from yaoki.llm.in_process import in_process
 from yaoki.llm.pydantic_upstream import PydanticUpstream
 from yaoki.llm.unread import UnreadModel, may_be_unread, unconverted
@@ -23,15 +24,18 @@ from yaoki.llm.upstreams import CONNECT_S
 from yaoki.llm.watcher import PlainTransport, WatchedTransport
 
 _MISSING = "_missing_finish_reason"
-_Kind = TypeVar("_Kind", bound=Model)
+_ANTHROPIC = "AsyncAnthropic"
+"""Its own client: those for Anthropic's models at Bedrock and Vertex get their events in other frames."""
+_TIMEOUT = httpx2.Timeout(None, connect=CONNECT_S)
+_Kind = TypeVar("_Kind")
 
 
 def upstream_of(model: Model, *, max_output_tokens: int | None = None) -> PydanticUpstream:
     """An upstream for a model that its owner closes.
 
     Args:
-        model: Any. `OpenAIChatModel` and its kin (Ollama's, OpenRouter's, …) are watched, within wrappers and
-            `FallbackModel`s, too; every other one is trusted to report its own cuts, and is left unverified.
+        model: Any. `OpenAIChatModel` and its kin (Ollama's, OpenRouter's, …) are watched, and Anthropic's are, within
+            wrappers and `FallbackModel`s, too; every other one is trusted to report its own cuts: it is unverified.
         max_output_tokens: Asked of the provider; None: what the model's own settings say.
     """
     unread = None
@@ -67,6 +71,11 @@ def _watched(model: Model) -> tuple[Model, bool]:
             twin = _like(model, _provider=_provider(model, own), _profile=_strict(model))
             vars(twin).pop("profile", None)  # it is made of these two, and kept
             return twin, twin.client is own
+        case _ if type(client).__qualname__ == _ANTHROPIC:
+            http = _http(sdk_watch.WatchedTransport(_Through(model), dialects.anthropic))
+            own = cast("Any", client).copy(http_client=http, max_retries=0, timeout=_TIMEOUT)
+            twin = _like(model, _provider=_like(vars(model)["_provider"], _client=own))
+            return twin, getattr(twin, "client", None) is own
         case _:
             return model, False
 
@@ -85,9 +94,11 @@ def _ends_without_a_word(model: OpenAIChatModel) -> bool:
 
 def _client(model: OpenAIChatModel, transport: httpx2.AsyncBaseTransport) -> AsyncOpenAI:
     """A copy of the model's client whose answers pass by `transport`."""
-    timeout = httpx2.Timeout(None, connect=CONNECT_S)
-    http = httpx2.AsyncClient(transport=transport, timeout=timeout, trust_env=False)
-    return model.client.copy(http_client=http, max_retries=0, timeout=timeout)
+    return model.client.copy(http_client=_http(transport), max_retries=0, timeout=_TIMEOUT)
+
+
+def _http(transport: httpx2.AsyncBaseTransport) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=transport, timeout=_TIMEOUT, trust_env=False)
 
 
 def _provider(model: OpenAIChatModel, client: AsyncOpenAI) -> OpenAICompatibleProvider:
@@ -102,10 +113,10 @@ def _strict(model: OpenAIChatModel) -> OpenAIModelProfile:
 class _Through(httpx2.AsyncBaseTransport):
     """Sends by the HTTP client that `model` has at that moment: pydantic-ai replaces it in another event loop."""
 
-    def __init__(self, model: OpenAIChatModel) -> None:
-        self._model = model
+    def __init__(self, model: Model) -> None:
+        self._model: Any = model
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send, without following redirects."""
-        client = self._model.client._client  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - no public way to it
+        client: httpx2.AsyncClient = self._model.client._client  # noqa: SLF001 - no public way to it
         return await client.send(request, stream=True, follow_redirects=False)

@@ -5,7 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx2
 import pytest
+from anthropic import AsyncAnthropic
+from pydantic_ai.models.anthropic import AnthropicModel
+from pydantic_ai.providers.anthropic import AnthropicProvider as AnthropicModelProvider
 
 from tests.faults.anthropic import AnthropicProvider, Says
 from tests.unit.llm.fakes import Told
@@ -17,6 +21,7 @@ from yaoki.llm.chain import Chain
 from yaoki.llm.deltas import Continuation, Failover, Finish, Reasoning, Text, ToolCall, Usage
 from yaoki.llm.providers import provider_upstream
 from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.watched_model import upstream_of
 from yaoki.llm.wire.request import WireRequest
 from yaoki.resilience.breaker import CircuitBreaker
 
@@ -268,3 +273,43 @@ async def test_calls_that_nobody_offered_are_another_models_business() -> None:
             assert told.text == f"I pay. {ANSWER}"
             assert not told.of(ToolCall)
             assert told.items[-1] == Finish("stop")
+
+
+@asynccontextmanager
+async def owned(provider: AnthropicProvider, other: ScriptedProvider) -> AsyncIterator[tuple[Chain, AsyncAnthropic]]:
+    """A chain over somebody's own model of Anthropic's."""
+    async with AsyncAnthropic(api_key="sk-ant-own", base_url=provider.base_url) as client:
+        upstream = upstream_of(AnthropicModel(MODEL, provider=AnthropicModelProvider(anthropic_client=client)))
+        assert upstream.verified
+        upstreams = {"a": upstream, "b": openai_upstream(model="m", base_url=other.base_url)}
+        chain = Chain(
+            [
+                Candidate(name=name, upstream=one, breaker=CircuitBreaker(name), policy=POLICY)
+                for name, one in upstreams.items()
+            ]
+        )
+        yield chain, client
+        await chain.aclose()
+
+
+@pytest.mark.requirement("M11", "M13", "M28", "P-2", "P-3")
+@pytest.mark.parametrize(
+    "fault, kinds",
+    [(None, []), ("left_open", []), ("stop_without_reason", ["model.truncated"]), ("error", ["model.overloaded"])],
+)
+async def test_somebodys_own_model_is_watched_through_its_own_client(fault: str | None, kinds: list[str]) -> None:
+    sent: list[str] = []
+
+    async def note(request: httpx2.Request) -> None:
+        sent.append(str(request.url))
+
+    async with (
+        AnthropicProvider(Says(fault=fault)) as first,
+        ScriptedProvider() as second,
+        owned(first, second) as (chain, client),
+    ):
+        client._client.event_hooks["request"].append(note)
+        told = await hear(chain)
+        assert (told.text, [item.kind for item in told.of(Failover)]) == (ANSWER, kinds)
+        assert sent[0].startswith(first.base_url)
+        assert first.headers["authorization"] == "Bearer sk-ant-own"

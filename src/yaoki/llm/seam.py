@@ -196,7 +196,7 @@ class Seam:
         if self._goes_on(text):
             if PREAMBLE.match(start) is not None or self._begins_a_paragraph(text):
                 raise SeamRefusedError("the continuation begins with a preamble")
-            again = self._shown.text.endswith(text[0]) or self._shown.overlap(text)
+            again = self._shown.text.endswith(text[0]) or self._shown.any_overlap(text)
             if not text[0].isspace() and again and not self._shown.agrees(text):
                 raise SeamRefusedError("the continuation begins with the last mark or the last words again")
             self._refuse_quotes(text)
@@ -220,7 +220,7 @@ class Seam:
         """Whether this, which goes on with the very words shown, is more than words that are said twice."""
         unwitnessed = not self._shown.lost.strip() and not any(map(str.isspace, self._shown.text))
         long = is_telling(self._shown.flat) or len(self._shown.flat) >= WHOLE_CHARS
-        return long or not self._half.proven or self._shown.disagrees(text) or unwitnessed
+        return long or unwitnessed or not self._half.proven or self._shown.disagrees(text)
 
     def _is_surely_again(self, text: str) -> bool:
         """Whether this, which begins as all that was shown did, cannot be the same words once more."""
@@ -278,7 +278,7 @@ class Seam:
             return True
         if last == flat(anchor):
             return (self._shown.agrees(said) and not is_telling(anchor)) or bool(self._shown.overlap(bare[:-1]))
-        return bool(self._shown.any_overlap(bare[:-1]))
+        return self._shown.agrees(bare) or bool(self._shown.any_overlap(bare[:-1]))
 
     def _after_anchors(self, rest: str) -> tuple[str, int]:
         """What follows the last words where they are said again, set apart by signs; and how often that is."""
@@ -308,7 +308,8 @@ class Seam:
     def _is_talk(self, before: str) -> bool:
         """Whether this, which came before the last words, may announce them; not if it could be of the answer."""
         end = before.rstrip(_QUOTES)[-1:]
-        return not (end.isalnum() or end == ",") and not self._shown.any_overlap(before)
+        said = self._shown.agrees(before) or self._shown.any_overlap(before)
+        return not (said or end.isalnum() or end == ",")
 
     def _refuse_quotes(self, text: str) -> None:
         bare = text.lstrip(_QUOTES)
@@ -319,7 +320,7 @@ class Seam:
     def _join(self, text: str, start: str) -> str:
         if self._half.calling:
             raise SeamRefusedError("a tool call was asked for, and a text came")
-        if PREAMBLE.match(start) is not None:
+        if PREAMBLE.match(start) is not None or (self._strict and TALK.match(start) is not None):
             raise SeamRefusedError("the continuation begins with a preamble")
         if is_beginning_of(flat(start), self._shown.flat):
             raise SeamRefusedError("the continuation begins the answer again, and says it in another way")

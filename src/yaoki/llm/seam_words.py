@@ -25,6 +25,7 @@ PREAMBLE = re.compile(
 SENTENCE = re.compile(r"[A-Z][a-z]+[\s,]|[A-Z]\s")
 TALK = re.compile(
     r"(?:the connection was|your last message|send the rest|the first words of your|the message was cut"
+    r"|it (?:seems|looks|appears)(?: like| that)? (?:your|the|this) [lmtar]"
     r"|here(?: is|'s) the (?:rest|continuation)|continu(?:ing|ed) (?:from|where)|(?:sure|certainly)[,!.]"
     r"|(?:i'm|i am) sorry for (?:the|any) (?:confusion|inconvenience|interruption|misunderstanding)"
     r"|i apologi[sz]e for (?:the|any) (?:confusion|inconvenience|interruption|misunderstanding))",

@@ -233,6 +233,8 @@ def test_what_is_repeated_with_other_white_space_is_trimmed(mode: str, again: st
         ("See https://example.org/lights-of-the", "`https://example.org/lights-of-the`-coast", "-coa"),
         ("天气很好", "**Continuation:**\n\n我们去。", "，我"),
         ("na na na na", "\nna na na na na na", " n"),
+        ("[\n    1,\n    2\n  ]\n}", "] }\n\n```python", " "),
+        ("1. eleven ships and", "it seems that the message was cut off", " i"),
     ],
 )
 def test_whoever_only_is_said_to_go_on_with_a_text_has_to_show_it(shown: str, comes: str, more: str) -> None:
@@ -268,3 +270,16 @@ def test_a_refrain_that_may_go_on_with_its_own_words_is_not_guessed(mode: str, s
 def test_characters_that_take_no_room_are_no_continuation(blank: str) -> None:
     with pytest.raises(SeamRefusedError):
         joined("The first carries", blank, gap=None)
+
+
+@pytest.mark.requirement("P-2", "P-3")
+@pytest.mark.parametrize(
+    "shown,comes,more",
+    [
+        ("| name | n |\n|---|---|\n|", "façade | 72 |\n\n| name | n |\n|---|---|\n| Übermut | 96 |", " faça"),
+        ("The lamps were very bright, bright", "bright and yellow, bright", " bri"),
+    ],
+)
+def test_a_bare_rest_that_says_the_same_again_later_is_not_cut_short(shown: str, comes: str, more: str) -> None:
+    with pytest.raises(SeamRefusedError):
+        joined(shown, comes, "instruction", gap=" ", more=more)

@@ -4,7 +4,7 @@ import pytest
 
 from yaoki.errors import ModelMalformedError
 from yaoki.llm.deltas import Delta, Reasoning, Text, ToolCallPiece
-from yaoki.llm.output_guard import MOST_CHARS_PER_TOKEN, MAX_BLANKS, OutputGuard
+from yaoki.llm.output_guard import MAX_BLANKS, MOST_CHARS_PER_TOKEN, OutputGuard
 from yaoki.llm.refrain import LOOP_CHARS
 
 pytestmark = pytest.mark.requirement("M17")

@@ -29,11 +29,12 @@ class Refrain:
         endless: The text does not come to an end.
     """
 
-    __slots__ = ("_new", "_period", "_tail", "endless", "held")
+    __slots__ = ("_new", "_period", "_pieces", "_tail", "endless", "held")
 
     def __init__(self, before: str = "") -> None:
-        self._tail = before[-_WINDOW:]
-        self._new = len(self._tail)
+        self._tail = ""
+        self._pieces = [before]
+        self._new = 0
         self._period = 0
         self.held = ""
         self.endless = False
@@ -57,23 +58,31 @@ class Refrain:
         return held
 
     def _take(self, text: str) -> str:
-        self._tail += text
+        self._pieces.append(text)
         self._new += len(text)
-        if self._period and self._repeats(len(text) + self._period):
-            self.held += text
-            self.endless = len(self.held) >= max(LOOP_CHARS - HOLD_CHARS, (_LOOP_TIMES - _HOLD_TIMES) * self._period)
-            self._tail = self._tail[-_WINDOW:]
-            return ""
-        text = self.flush() + text
-        self._look()
+        if self._period:
+            return self._follow(text)
+        if self._new >= _LOOK_EVERY:
+            self._look()
         return text
+
+    def _follow(self, text: str) -> str:
+        """It repeated itself so far: does it still?"""
+        self._join()
+        if not self._repeats(len(text) + self._period):
+            return self.flush() + text
+        self.held += text
+        self.endless = len(self.held) >= max(LOOP_CHARS - HOLD_CHARS, (_LOOP_TIMES - _HOLD_TIMES) * self._period)
+        return ""
+
+    def _join(self) -> None:
+        self._tail = (self._tail + "".join(self._pieces))[-_WINDOW:]
+        self._pieces.clear()
+        self._new = 0
 
     def _look(self) -> None:
         """Now and then: does the tail repeat itself?"""
-        if self._new < _LOOK_EVERY:
-            return
-        self._new = 0
-        self._tail = self._tail[-_WINDOW:]
+        self._join()
         before = self._tail.rfind(self._tail[-_SAMPLE:], 0, -1)
         period = len(self._tail) - _SAMPLE - before
         if before >= 0 and period <= MAX_PERIOD and self._repeats(max(HOLD_CHARS, _HOLD_TIMES * period), period):

@@ -17,7 +17,7 @@ from sqlalchemy.pool import QueuePool
 
 from yaoki.errors import ConfigurationSettingError, SessionStoreUnavailableError
 from yaoki.store.lock import RunnerLock
-from yaoki.store.schema import HEAD, meta, put_meta
+from yaoki.store.schema import HEAD, create, meta, put_meta
 from yaoki.store.trouble import reason_of, store_error
 from yaoki.store.writer import Writer
 
@@ -200,17 +200,19 @@ def _known_log_id(connection: Connection, path: Path) -> str:
 
 
 def _migrate(connection: Connection, path: Path) -> None:
-    """Bring the schema to `HEAD`. Alembic is imported only if there is something to do."""
+    """Bring the schema to `HEAD`. Alembic is imported only if there is an older one: it takes 10 MB."""
     version = _version(connection)
     if version == HEAD:
         return
+    if version is None:
+        create(connection)
+        return
     from yaoki.store.migrations import known_versions, upgrade  # noqa: PLC0415 - a quarter of a second, seldom needed
 
-    if version is not None and version not in known_versions():
+    if version not in known_versions():
         raise _refused(path, f"was written by a newer version of Yaoki (schema {version}, this one knows {HEAD})")
     upgrade(connection)
-    if version is not None:
-        _log.info("The database %s has schema %s now (it had %s).", path, HEAD, version)
+    _log.info("The database %s has schema %s now (it had %s).", path, HEAD, version)
 
 
 def _claim_log(connection: Connection) -> str:

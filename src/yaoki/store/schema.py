@@ -111,6 +111,16 @@ api_key_days = Table(
 )
 
 
+def create(connection: Connection) -> None:
+    """Make all tables in an empty database, inside the caller's transaction, as all migrations together would."""
+    metadata.create_all(connection)
+    connection.exec_driver_sql(
+        "CREATE TABLE alembic_version"
+        " (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+    )
+    connection.exec_driver_sql("INSERT INTO alembic_version (version_num) VALUES (?)", (HEAD,))
+
+
 def put_meta(connection: Connection, key: str, value: str | None) -> None:
     """Note a fact about the database itself; None forgets it."""
     connection.execute(meta.delete().where(meta.c.key == key))

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 
 from yaoki.errors import ConfigurationSettingError, SessionStoreUnavailableError
 from yaoki.store.lock import RunnerLock, holder_of
+from yaoki.store.migrations import upgrade
 from yaoki.store.schema import HEAD, metadata
 from yaoki.store.store import open_store
 
@@ -28,13 +29,24 @@ async def test_a_new_database_is_created_with_its_folder(tmp_path: Path) -> None
     assert path.parent.stat().st_mode & 0o077 == 0
 
 
-async def test_the_migrations_make_just_the_tables_of_the_schema(tmp_path: Path) -> None:
+async def test_a_new_database_and_a_migrated_one_have_just_the_tables_of_the_schema(tmp_path: Path) -> None:
     await (await open_store(tmp_path / "y.db")).aclose()
-    engine = create_engine(f"sqlite:///{tmp_path / 'y.db'}")
+    new, migrated = (create_engine(f"sqlite:///{tmp_path / name}") for name in ("y.db", "migrated.db"))
+    with migrated.begin() as connection:
+        upgrade(connection)
+    for engine in (new, migrated):
+        with engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+            assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == HEAD
+    assert _statements(new) == _statements(migrated)
+
+
+def _statements(engine: Engine) -> set[str]:
+    """What a database was made with, but for white space; lets its file go."""
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == HEAD
+        made = connection.exec_driver_sql("SELECT coalesce(sql, name) FROM sqlite_master").scalars().all()
     engine.dispose()
+    return {"".join(one.split()) for one in made}
 
 
 async def test_a_clean_end_leaves_everything_in_the_one_file(tmp_path: Path) -> None:

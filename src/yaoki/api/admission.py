@@ -1,8 +1,8 @@
-"""How many may be served at once; whoever is beyond that is told when to come back.
+"""How many clients are served at once; the others are told when to come back.
 
-Two bounds, for two ways to be too many. Open streams cost memory for as long as they last, so they are counted for the
-instance and for each owner. Requests cost work, so they are counted while they are under way; opening a stream is one.
-Liveness, readiness, metrics and pages are never refused: who looks after a crowded server must be able to see it.
+There are two bounds. Open streams cost memory for as long as they last, so they are counted for the instance and for
+each owner. Requests cost work, so they are counted while they are in progress; opening a stream is one. Liveness,
+readiness, metrics and pages are never refused, so that operators can look into a crowded server.
 """
 
 import logging

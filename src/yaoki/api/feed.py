@@ -1,4 +1,4 @@
-"""One reader's stream: what is to be told, as the log grows, then a word about why it ends before its time."""
+"""One reader's stream: frames as the log grows, and at an early end a last frame that says why."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -16,7 +16,7 @@ from yaoki.store.log import Tail
 
 @dataclass(frozen=True, slots=True)
 class Farewell:
-    """The last word of a stream that ends before its time: a frame, and what it means in the codes of WebSocket."""
+    """The last frame of a stream that ends early, and the WebSocket close code for the same reason."""
 
     body: Body
     code: int
@@ -48,7 +48,7 @@ class Feed:
     """Reads the log at the reader's own pace. It holds a place in the log, and no queue.
 
     Attributes:
-        farewell: Once the batches have ended before their time: what to say about it.
+        farewell: Set once the batches have ended early: the last frame to send.
     """
 
     def __init__(self, services: Services, owner: str, telling: Telling) -> None:
@@ -61,7 +61,7 @@ class Feed:
         self._spoke = services.clock.monotonic()
 
     async def batches(self) -> AsyncGenerator[list[Told]]:
-        """The frames as they come; an empty batch is a sign of life for a reader who may not be told anything yet.
+        """The frames as they come; an empty batch is a sign of life for a reader whose run has not begun.
 
         Ends when the run, the session or the server does. Close it when nobody reads any more.
         """
@@ -102,7 +102,7 @@ class Feed:
         return await tail.read(0)
 
     async def _look_back(self, batch: list[Stored]) -> None:
-        """Before an event that tells every message again: also those that were let go."""
+        """Before an event that sends every message again: read those that `_let_go` has dropped."""
         if not self._knows_all and any(self._telling.recalls(stored) for stored in batch):
             self._knows_all = True
             projection = self._telling.projection
@@ -111,7 +111,7 @@ class Feed:
             )
 
     def _let_go(self) -> None:
-        """Keep the open run alone: a thousand readers must not hold a thousand copies of what they have been told."""
+        """Keep only the open run: a thousand readers must not hold a thousand copies of old messages."""
         transcript = self._telling.projection.transcript
         open_now = (transcript.open_turn, transcript.open_message)
         kept = [message for message in transcript.messages if message.turn in open_now or message.id in open_now]
@@ -120,7 +120,7 @@ class Feed:
             self._knows_all = False
 
     def _silence_s(self) -> float:
-        """Seconds that nothing may be said from now on."""
+        """Seconds until a heartbeat is due."""
         silent_s = self._services.clock.monotonic() - self._spoke
         return max(0.0, self._services.policy.heartbeat_s - silent_s)
 
@@ -130,7 +130,7 @@ class Feed:
         return [(None, custom("heartbeat", {"everyS": self._services.policy.heartbeat_s}))]
 
     def _change(self) -> list[Told]:
-        """What is said when nothing can be saved any more, and when it can again: no event of the log can say it."""
+        """A frame for when the store stops saving, and when it saves again: the log itself cannot say so."""
         trouble = self._services.orchestrator.trouble
         if trouble == self._trouble or not self._telling.begun:
             return []
@@ -144,7 +144,7 @@ class Feed:
         return [(None, guidance_frame(guidance))]
 
     def _leave(self, state: str, reason: str, action: str, code: int) -> Farewell:
-        """The last word. Readers come back spread over time, not all at once."""
+        """The last frame. The wait is drawn anew for each reader, so that they do not all come back at once."""
         comes_back = action == "reconnect"
         wait_s = self._services.policy.retry_after_s * (1 + self._services.rng.random())
         guidance = Guidance(

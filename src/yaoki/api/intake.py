@@ -1,4 +1,4 @@
-"""Taking a message in, whichever way it came."""
+"""Accepting a message, from any route or link."""
 
 from yaoki.api.services import Services
 from yaoki.api.shapes import NewMessage

@@ -1,7 +1,7 @@
-"""What a reader is told: a whole session from a place on, or one run.
+"""Which frames one reader gets: a whole session from a place on, or one run.
 
-A telling knows the frames that its reader has, and turns the next events into those that it lacks. It keeps in memory
-only the run that is open; what came before is looked up again if it has to be told again.
+A telling knows which frames its reader has, and turns each next event into those that are missing. It keeps only the
+open run in memory; what came before is read from the log again if it has to be sent again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from yaoki.api.view import View, resume
 from yaoki.store.events import Reset, Stored, TurnEnded, TurnStarted
 
 Told = tuple[EventId | None, Body]
-"""A frame and the place that it stands at; frames that are repeated or made up for one reader stand nowhere."""
+"""A frame with its place in the log; None for frames that are repeated, or made for this reader alone."""
 
 _ENDS = ("RUN_FINISHED", "RUN_ERROR")
 
@@ -24,8 +24,8 @@ class Telling(Protocol):
     Attributes:
         projection: The session up to `place`.
         place: Everything before it is told.
-        begun: Whether frames may be made up for the reader: a run begins with RUN_STARTED.
-        over: Whether there is nothing more to tell.
+        begun: Whether frames that are not in the log, such as heartbeats, may be sent: a run begins with RUN_STARTED.
+        over: Whether there is nothing more to send.
     """
 
     projection: Projection
@@ -38,7 +38,7 @@ class Telling(Protocol):
         ...
 
     def recalls(self, stored: Stored) -> bool:
-        """Whether telling this event takes all messages of the session, not only those of the open run."""
+        """Whether this event's frames need all messages of the session, not only those of the open run."""
         ...
 
     def tell(self, stored: Stored) -> Iterable[Told]:

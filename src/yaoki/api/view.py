@@ -1,4 +1,4 @@
-"""What a client that saw every frame up to some place knows, and the prelude that makes another one know the same."""
+"""What a client knows at a place in the log, and the prelude: frames that bring another client to that place."""
 
 from yaoki.api.frames import Body, Frame, Projection, message_start, run_started, snapshot, snapshot_messages
 from yaoki.sessions.transcript import Transcript

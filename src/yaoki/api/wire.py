@@ -1,4 +1,4 @@
-"""What the application may know of the connection beneath it, which ASGI does not say."""
+"""The connection beneath a request: what ASGI does not show of it."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ WIRE = "yaoki.wire"
 
 
 class Wire:
-    """A connection, as far as sending to it needs to know."""
+    """A connection, as far as whoever sends to it needs to know it."""
 
     __slots__ = ("_lost", "_transport", "_when_lost")
 

@@ -1,7 +1,7 @@
-"""The socket that clients come to. When descriptors run out it says so, where asyncio would leave them without a word.
+"""The listening socket. When file descriptors run out it answers 503, where asyncio would leave clients waiting.
 
-Some descriptors are kept for what is under way: models and the database need new ones, too. A client whose connection
-would take one of those is told to come back. If even they are gone, a descriptor held in reserve is spent on saying so.
+Some descriptors are kept for work in progress, since models and the database need new ones, too. A client whose
+connection would take one of those gets the 503. If even they are gone, one descriptor held in reserve is used for it.
 """
 
 import contextlib

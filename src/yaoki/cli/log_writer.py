@@ -1,7 +1,7 @@
-"""Log lines on their way out, in a thread of their own.
+"""Writes log lines from a thread of its own.
 
-A pipe that nobody reads, a terminal that is held (Ctrl-S) or a slow disk blocks whoever writes to it, and the event
-loop with it: then every conversation would stand still for the sake of a log line.
+A pipe that is not read, a paused terminal (Ctrl-S) or a slow disk blocks the thread that writes to it. If that were the
+event loop's, every conversation would stop for a log line.
 """
 
 import atexit

@@ -1,1 +1,1 @@
-"""Facts about this process for whoever watches it: it subscribes to notices, and nobody below knows it."""
+"""Metrics of this process. It subscribes to the notices of the lower layers, which know nothing of it."""

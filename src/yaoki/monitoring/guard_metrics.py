@@ -1,4 +1,4 @@
-"""Metrics of guarded calls and of recoveries, whoever decorated what."""
+"""Metrics of guarded calls and of recoveries, in this package and in users' code."""
 
 from collections.abc import Iterable
 

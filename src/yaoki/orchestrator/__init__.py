@@ -1,4 +1,4 @@
-"""The façade: everything that a way in may ask for, in one place."""
+"""The façade behind HTTP, the command line and voice: sessions and their messages."""
 
 from yaoki.orchestrator.orchestrator import Orchestrator
 from yaoki.orchestrator.readiness import Readiness

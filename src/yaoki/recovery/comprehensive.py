@@ -1,4 +1,4 @@
-"""Recovery of everything: each part once, after the parts that it stands on, and beside those that it does not.
+"""Recovery of everything: each part once, after the parts it depends on, and concurrently with all others.
 
 store ─▶ sessions ─▶ channels          a part begins when all that it stands on have ended;
 models ──────────────▶ channels        one that stands on a part that failed is not begun, and says so

@@ -1,4 +1,4 @@
-"""A session's log, told as the messages a person sees.
+"""A session's log as the messages that a person sees.
 
 The transcript is a fold: it takes stored events in order and never looks anything up. The same fold serves the history
 of a session, the prelude of a resumed stream, and a turn that goes on after a crash, so all three agree.

@@ -1,4 +1,4 @@
-"""What the design names and this version does not do yet. Saying so beats ignoring it."""
+"""Settings of features that this version does not have yet. They are refused, not ignored."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What can be wrong with settings, told as file, key and remedy. Values are never repeated: one may be a secret."""
+"""What is wrong with settings, as file, key and remedy. Values are never repeated, since one may be a secret."""
 
 import json
 import re

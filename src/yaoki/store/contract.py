@@ -66,7 +66,7 @@ class EarlierMessages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A generated key, as far as anybody knows it: the secret itself is kept nowhere.
+    """A generated key without its secret, which is stored nowhere.
 
     Attributes:
         name: Never given to another key, also after this one is revoked.

@@ -1,4 +1,4 @@
-"""The log: a session's events, numbered without gaps, checked when read, delivered only once committed."""
+"""The log: a session's events, numbered without gaps, checked when read, delivered only after their commit."""
 
 import asyncio
 import json

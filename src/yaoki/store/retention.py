@@ -1,9 +1,8 @@
 """How long sessions are kept, by a wall clock that may be wrong.
 
-A clock that leaps forward makes every session look old. So a leap is not believed at once: nothing is erased until the
-clock has gone on from there for as long as the leap has to be to count as one. A clock that goes back before that was
-wrong, and nothing is lost. A machine that was off for a while looks just the same: its old sessions are erased a little
-later.
+A clock that leaps forward makes every session look old. So after a leap of more than `LEAP_S` nothing is erased until
+the clock has gone on for another `LEAP_S`. If it goes back before that, it was wrong, and nothing is lost. A machine
+that was switched off for a while looks just the same: its old sessions are erased a little later.
 """
 
 import logging

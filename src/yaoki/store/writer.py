@@ -3,7 +3,7 @@
 Work is a plain function of a connection. A batch runs as one transaction; if any part of it fails, the batch is rolled
 back and each part runs again alone, so that one refused write never takes another with it. Since a part may run twice,
 it must take everything it needs from the connection and its own arguments. A store that cannot be used refuses the
-whole batch at once: to ask it again for every part would make the last one wait for the patience of all.
+whole batch at once: if each part were tried again alone, the last caller would wait for the timeouts of all others.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ Work = Callable[[Connection], T]
 
 _MAX_BATCH = 64
 _MAX_LIGHT_BATCH = 8
-"""Parts of one commit that nobody waits for on disk: whoever does stands behind one such commit at most."""
+"""Most parts in a commit without durable work, so that durable work never waits long for the commit before it."""
 
 _log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class Writer:
         return True
 
     def _ended(self, pump: asyncio.Task[None]) -> None:
-        """Whatever it was that ended the writer (no memory, no thread): it begins again, and nobody waits in vain."""
+        """Something ended the writer (no memory, no thread): fail what was waiting, and start it again."""
         error = None if pump.cancelled() else pump.exception()
         if error is None:
             return

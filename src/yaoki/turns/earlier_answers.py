@@ -1,4 +1,4 @@
-"""One turn's way to the answers that were given before: what its key is, and when it may use one."""
+"""The answer cache for one turn: its key, and when an earlier answer may be used or kept."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -22,9 +22,9 @@ _log = logging.getLogger(__name__)
 class LocalRunner:
     """Claims and runs open turns until it is told to stop.
 
-    A turn that was claimed twice without a word before this process began may be what ended those before. Such suspects
-    run one after the other, each after a pause, while the rest goes on: the one that ends processes takes no other with
-    it, and is parked before long.
+    A turn that was claimed twice and brought no word may be what crashed the processes before this one. Such suspects
+    run one after the other, each after a pause, while all other turns run as usual. So the one that crashes the process
+    takes no other suspect with it, and is parked before long.
 
     Args:
         begin: Makes the run of a claimed turn.

@@ -96,7 +96,7 @@ class Recorder:
     async def write(self, *events: DomainEvent, messages: Sequence[str] = (), durable: bool = False) -> list[Stored]:
         """Append events and model messages in one transaction, waiting out a store that cannot write for a while.
 
-        The turn's deadline waits as well: what is no model's fault shall not end an answer as if it were.
+        The turn's deadline is moved by the time spent waiting, since a slow store is not the models' fault.
 
         Args:
             messages: Whole model messages, as stored.

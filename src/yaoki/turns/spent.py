@@ -1,9 +1,9 @@
-"""What a turn has spent before this claim of it, from its log: one budget, however often the process ended.
+"""What a turn has spent before this claim, read from its log: one budget, however often the process crashed.
 
-time       while a process ran the turn, from the start of a claim to the last thing that it wrote; not while nobody
-           did, and not while it stood in line
-attempts   requests that failed; the one that a process took with it counts if it had brought no word
-tokens     as the chain had counted them at its last step; what was under way then is estimated
+time       while a process ran the turn: from the start of a claim to the last event it wrote; not while no process ran
+           it, and not while it waited in line
+attempts   requests that failed; one that was lost in a crash counts if it had brought no word
+tokens     as the chain had counted them at its last step; the request in progress at the crash is estimated
 money      the same
 """
 
@@ -18,7 +18,7 @@ Cost = Callable[[str, int, int], float | None]
 """US dollars for a model's tokens of prompt and answer; None where nobody knows."""
 
 _LONGEST_SILENCE_S = 60.0
-"""Whoever writes nothing for longer slept itself, with its machine, or the clock leapt: that is nobody's spending."""
+"""A longer silence means that the machine slept or the clock leapt; no more than this counts as spent."""
 _MICRO = 1_000_000
 
 

@@ -1,7 +1,7 @@
 """A link: a session's events and a client's frames over one WebSocket.
 
-Two hands work on it and never wait for each other: one tells what the feed tells, the other takes the client's frames,
-one at a time. A frame that cannot be served is answered by an error; only what is no frame at all ends the link.
+Two tasks serve it and never wait for each other: one sends the feed, the other takes the client's frames, one at a
+time. A frame that cannot be served is answered by an error; only what is no frame at all ends the link.
 
 | close code | why |
 |---|---|
@@ -79,7 +79,7 @@ class Link:
         except CommunicationSlowConsumerError as error:
             self._dismiss(error)
         except WebSocketDisconnect:
-            pass  # the other hand hears of it too
+            pass  # the other task sees it, too
 
     def _told(self, telling: asyncio.Task[None]) -> None:
         """The client must not wait for what nobody tells any more."""
@@ -124,7 +124,7 @@ class Link:
     # ---------------------------------------------------------------------------------------------------------- sending
 
     async def _send(self, text: str) -> None:
-        if self._closed:  # by the other hand
+        if self._closed:  # by the other task
             raise WebSocketDisconnect
         timeout_s = self._services.policy.send_timeout_s
         await send_patiently(self._websocket.send, {"type": "websocket.send", "text": text}, self._wire, timeout_s)

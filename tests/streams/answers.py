@@ -109,7 +109,8 @@ def _table(rng: random.Random) -> str:
     return "\n".join(["| name | n |", "|---|---|", *rows])
 
 
-def _json(rng: random.Random) -> str:
+def random_json(rng: random.Random) -> str:
+    """An object of four fields at most."""
     value = {
         _word(rng): rng.choice([rng.randint(0, 9**9), _word(rng), None, [1, 2, 3], {"a": _word(rng)}]) for _ in "abcd"
     }
@@ -138,7 +139,7 @@ _BLOCKS: list[Callable[[random.Random], str]] = [
     _foreign,
     _code,
     _table,
-    _json,
+    random_json,
     _list,
     _refrain,
     _protocol,

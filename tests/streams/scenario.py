@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from tests.streams.answers import random_answer, random_prose
+from tests.streams.answers import random_answer, random_json, random_prose
 from tests.streams.faults import FAULTS, HEALTHY
 from tests.streams.manners import INSTRUCTION, PREFILL
 
@@ -82,13 +82,16 @@ def scenario_of(seed: int, face: Face | None = None) -> Scenario:
         mode = rng.choice(["honoured", "not honoured", "prefill", "instruction"])
         models[-1] = replace(models[-1], mode=mode, prefill="honour", instruction="honour", mishaps=())
     calls = tuple(f'{{"amount": {rng.randint(0, 999)}}}' for _ in range(rng.choice([0] * 12 + [1, 2])))
+    answer = "" if calls and rng.random() < 0.5 else random_answer(rng)
+    reasons = random_prose(rng) if rng.random() < 0.15 else ""
+    hold = face != "agent" and rng.random() < 0.1
     return Scenario(
         seed=seed,
         face=face,
-        answer="" if calls and rng.random() < 0.5 else random_answer(rng),
+        answer=random_json(rng) if hold and answer else answer,
         calls=calls,
-        reasons=random_prose(rng) if rng.random() < 0.15 else "",
-        hold=face != "agent" and rng.random() < 0.1,
+        reasons=reasons,
+        hold=hold,
         models=tuple(models),
     )
 

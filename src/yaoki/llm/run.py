@@ -268,12 +268,13 @@ class Run:
         return stake
 
     def _restart(self) -> Restart:
-        """Nobody can go on from what was shown: begin again, once.
+        """Nobody can go on from what was shown: begin again, once; and from each loop, which takes one model away.
 
         Raises:
             ModelAllFailedError: There is nobody to begin again with, or it was done before.
         """
-        if not self._answer.shown or self._answer.restarted or not self._selection.start_over():
+        again = not self._answer.restarted or self._answer.looped
+        if not (self._answer.shown and again and self._selection.start_over()):
             raise self._all_failed()
         self._answer.start_over()
         return Restart("no candidate could continue at a clean seam")

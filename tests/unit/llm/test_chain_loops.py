@@ -37,3 +37,12 @@ async def test_what_only_looks_like_a_loop_is_shown_to_its_end() -> None:
         Chain([candidate("a", FakeUpstream([Text(rows), Text("\nThat is all."), Finish("stop")]))])
     )
     assert told.text == f"{rows}\nThat is all."
+
+
+@pytest.mark.requirement("M17", "P-3")
+async def test_each_model_that_loops_is_begun_again_without() -> None:
+    looping = [Text("The first carries"), *[Text(" over and over")] * 300, hold]
+    upstreams = FakeUpstream(looping), FakeUpstream(looping), FakeUpstream(says("The first carries eleven crates."))
+    told = await Told().hear(Chain([candidate(name, one) for name, one in zip("abc", upstreams, strict=True)]))
+    assert told.text == "The first carries eleven crates."
+    assert len(told.of(Restart)) == 2

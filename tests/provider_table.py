@@ -44,7 +44,8 @@ What to know about single ones:
   nothing arrives is held for up to a minute. The SDK's retries are off.
 - `cohere`: errors inside a stream have a wording and no code, so they are `model.unavailable` whatever they mean.
 - `google`: ends an answer with tool calls as any other; we say `tool_calls`. A daily quota and a wrong key are told
-  from a rate limit and a wrong request by the error's details.
+  from a rate limit and a wrong request by the error's details. Where a connection stays open after the end, that costs
+  a second.
 - `mistral`: has no word for a filtered answer; a finish reason that its SDK does not know counts as a cut.
 - A pydantic-ai model of your own, in an agent: what speaks OpenAI's chat completions is watched, and so is Anthropic's;
   every other one is trusted to report its own cuts. An answer without a finish reason is never taken for whole, and one

@@ -6,7 +6,9 @@ google          a candidate's finishReason, blockReason   the body's end        
 groq, mistral   a choice's finish_reason                  [DONE]                error; Mistral: object "error"
 cohere          message-end with a finish_reason          the same event        its reason ERROR
 
-The names are those of the SDKs' own types. A judge is pure, and sees an event as it was parsed.
+The names are those of the SDKs' own types. A judge is pure, and sees an event as it was parsed. Where the answer goes
+on after a terminator, it was none. There were Geminis that gave a finishReason with each piece of text; so what may
+follow one of Google's is waited for longer.
 """
 
 from collections.abc import Callable
@@ -20,6 +22,8 @@ class Mark(Enum):
     """What an event means for the end of the answer."""
 
     PLAIN = auto()
+    MORE = auto()
+    """More of the answer, so that a terminator before it was none."""
     FINISHED = auto()
     """The terminator: after it nothing is a fault."""
     CLOSED = auto()
@@ -30,6 +34,8 @@ class Mark(Enum):
 
 Judge = Callable[[Any], Mark]
 """Raises the provider's own error, where the event is one."""
+GOOGLE_LINGER_S = 1.0
+"""Seconds in which more may follow a terminator of Google's."""
 
 
 def anthropic(event: Any) -> Mark:
@@ -41,6 +47,8 @@ def anthropic(event: Any) -> Mark:
             return Mark.FINISHED
         case {"type": "message_stop"}:
             return Mark.CLOSED
+        case {"type": "content_block_start" | "content_block_delta"}:
+            return Mark.MORE
         case _:
             return Mark.PLAIN
 
@@ -52,6 +60,8 @@ def google(event: Any) -> Mark:
             raise in_band_error(error)
         case {"candidates": [{"finishReason": str()}, *_]} | {"promptFeedback": {"blockReason": str()}}:
             return Mark.FINISHED
+        case {"candidates": [{"content": {"parts": [_, *_]}}, *_]}:
+            return Mark.MORE
         case _:
             return Mark.PLAIN
 
@@ -65,6 +75,10 @@ def chat(event: Any) -> Mark:
             raise in_band_error(event)
         case {"choices": [{"finish_reason": str()}, *_]}:
             return Mark.FINISHED
+        case {"choices": [{"delta": {"content": [_, *_]} | {"tool_calls": [_, *_]}}, *_]}:
+            return Mark.MORE
+        case {"choices": [{"delta": {"content": str(text)}}, *_]} if text and not text.isspace():
+            return Mark.MORE
         case _:
             return Mark.PLAIN
 

@@ -20,6 +20,7 @@ from yaoki.llm.pydantic_upstream import PydanticUpstream
 from yaoki.llm.renaming import Renaming
 from yaoki.llm.sdk_watch import WatchedTransport
 from yaoki.llm.sdks import ANTHROPIC_URL, missing_sdk
+from yaoki.llm.watcher import LINGER_S
 from yaoki.llm.wire.connections import CONNECT_S
 
 _NO_KEY = "none"
@@ -85,12 +86,13 @@ def provider_upstream(
     return ProviderUpstream(built, max_output_tokens=max_output_tokens)
 
 
-def _transport(judge: Judge) -> WatchedTransport:
-    return WatchedTransport(httpx2.AsyncHTTPTransport(limits=_LIMITS), judge)
+def _transport(judge: Judge, linger_s: float = LINGER_S) -> WatchedTransport:
+    return WatchedTransport(httpx2.AsyncHTTPTransport(limits=_LIMITS), judge, linger_s=linger_s)
 
 
-def _client(judge: Judge) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(transport=_transport(judge), timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+def _client(judge: Judge, linger_s: float = LINGER_S) -> httpx2.AsyncClient:
+    transport = _transport(judge, linger_s)
+    return httpx2.AsyncClient(transport=transport, timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
 
 
 def _legacy_client(judge: Judge) -> Any:
@@ -126,7 +128,7 @@ def _google(model: str, base_url: str | None, api_key: str | None) -> _Built:
     from pydantic_ai.models.google import GoogleModel  # noqa: PLC0415 - an extra, and slow to import
     from pydantic_ai.providers.google import GoogleProvider  # noqa: PLC0415 - needs it
 
-    http = _client(dialects.google)
+    http = _client(dialects.google, dialects.GOOGLE_LINGER_S)
     provider = GoogleProvider(api_key=api_key, base_url=base_url, http_client=http)
     return _Built(GoogleModel(model, provider=provider), http.aclose)
 

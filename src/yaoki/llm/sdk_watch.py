@@ -17,7 +17,7 @@ from yaoki.errors import AIOrchestrationError, ModelMalformedError, ModelTruncat
 from yaoki.llm.dialects import Judge, Mark
 from yaoki.llm.failures import rename
 from yaoki.llm.sse import SseParser
-from yaoki.llm.watcher import Lingering, bounded
+from yaoki.llm.watcher import LINGER_S, Lingering, bounded
 
 _OK = 200
 _DONE = "[DONE]"
@@ -30,12 +30,14 @@ class WatchedEvents:
         judge: Knows the provider's events.
 
     Attributes:
-        finished: The terminator was seen.
+        finished: The terminator was seen, and the answer has not gone on since.
+        terminators: How many were seen.
         complete: Nothing more is worth waiting for.
     """
 
     def __init__(self, judge: Judge) -> None:
         self.finished = False
+        self.terminators = 0
         self.complete = False
         self._judge = judge
         self._parser = SseParser()
@@ -82,7 +84,9 @@ class WatchedEvents:
         if data.strip() != _DONE:
             event = _parsed(data)
             mark = self._judge(event)
-        self.finished = self.finished or mark in (Mark.FINISHED, Mark.LAST)
+        ends = mark in (Mark.FINISHED, Mark.LAST)
+        self.terminators += ends
+        self.finished = ends or (self.finished and mark is not Mark.MORE)
         self.complete = mark in (Mark.CLOSED, Mark.LAST)
         if self.complete and not self.finished:
             raise ModelTruncatedError("The message ended without a finish reason.", fault="cut_done")
@@ -95,11 +99,13 @@ class WatchedTransport(httpx2.AsyncBaseTransport):
     Args:
         inner: What really talks.
         judge: Knows the provider's events.
+        linger_s: How long more may follow a terminator.
     """
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, judge: Judge) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, judge: Judge, *, linger_s: float = LINGER_S) -> None:
         self._inner = inner
         self._judge = judge
+        self._linger_s = linger_s
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send, and watch the answer if it is a 200. Compression is not asked for; what is compressed is refused."""
@@ -109,7 +115,8 @@ class WatchedTransport(httpx2.AsyncBaseTransport):
             if response.headers.get("content-encoding", "identity") != "identity":
                 await response.aclose()
                 raise ModelMalformedError("The answer is packed, although nobody asked for it.", fault="packed")
-            response.stream = _WatchedStream(cast("httpx2.AsyncByteStream", response.stream), self._judge)
+            inner = cast("httpx2.AsyncByteStream", response.stream)
+            response.stream = _WatchedStream(inner, self._judge, self._linger_s)
             response.headers["content-type"] = "text/event-stream"
         return bounded(response)
 
@@ -119,16 +126,19 @@ class WatchedTransport(httpx2.AsyncBaseTransport):
 
 
 class _WatchedStream(httpx2.AsyncByteStream):
-    def __init__(self, inner: httpx2.AsyncByteStream, judge: Judge) -> None:
+    def __init__(self, inner: httpx2.AsyncByteStream, judge: Judge, linger_s: float) -> None:
         self._inner = inner
         self._judge = judge
+        self._linger_s = linger_s
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        events, lingering = WatchedEvents(self._judge), Lingering()
+        events, seen, lingering = WatchedEvents(self._judge), 0, Lingering(linger_s=self._linger_s)
         body: Any = aiter(self._inner)
         more = True
         try:
             while more and not events.complete:
+                if seen != events.terminators:
+                    seen, lingering = events.terminators, Lingering(linger_s=self._linger_s)
                 async with asyncio.timeout(lingering.rest_s(finished=events.finished)):
                     raw: bytes | None = await anext(body, None)
                 more = raw is not None

@@ -36,12 +36,13 @@ _UNMERGED = ("<think>", "</think>")
 
 
 class Lingering:
-    """How long one stream is still read: without end before the terminator, and `LINGER_S` in all after it."""
+    """How long one stream is still read: without end before the terminator, and `linger_s` in all after it."""
 
-    __slots__ = ("_clock", "_until")
+    __slots__ = ("_clock", "_linger_s", "_until")
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK, *, linger_s: float = LINGER_S) -> None:
         self._clock = clock
+        self._linger_s = linger_s
         self._until: float | None = None
 
     def rest_s(self, *, finished: bool) -> float | None:
@@ -50,7 +51,7 @@ class Lingering:
             self._until = None
             return None
         now = self._clock.monotonic()
-        self._until = self._until or now + LINGER_S
+        self._until = self._until or now + self._linger_s
         return max(0.0, self._until - now)
 
 

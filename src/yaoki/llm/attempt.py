@@ -22,6 +22,7 @@ from yaoki.llm.budget import TurnBudget
 from yaoki.llm.candidates import Candidate, Stake
 from yaoki.llm.characters import UNSEEN, ZERO_WIDTH
 from yaoki.llm.continuing import CHARS_PER_TOKEN
+from yaoki.llm.cut_short import refuse_cut_short
 from yaoki.llm.deltas import (
     Continuation,
     Delta,
@@ -263,12 +264,13 @@ class Attempt:
     def _take(self, delta: Delta) -> Iterator[Item]:
         """What may be handed out now that `delta` has come."""
         response = self._response
+        response.finish = delta if isinstance(delta, Finish) else None
         match delta:
             case Text():
                 yield from self._show(delta.text)
             case Reasoning():
                 yield delta
-            case ToolCallPiece():
+            case ToolCallPiece() | Finish(reason="tool_calls"):
                 if not response.calling:
                     yield from self._end_text()
                 response.calling = True
@@ -276,8 +278,8 @@ class Attempt:
                 response.calls.append(delta)
             case Usage():
                 response.usage = delta
-            case Finish():
-                response.finish = delta
+            case _:
+                pass
 
     def _show(self, text: str) -> Iterator[Item]:
         if self._seam is not None:
@@ -331,6 +333,8 @@ class Attempt:
         empty = not (answer.shown + response.text).strip(UNSEEN) and not response.calls
         if empty and response.finish.reason in _GOOD:
             raise ModelEmptyError("The model gave an empty answer.", fault="empty")
+        if response.finish.reason in _GOOD:
+            refuse_cut_short(response.finish.reason, response.calls, response.text if self._task.hold_text else "")
 
     def _goes_on(self) -> bool:
         """Whether an answer at its limit can be continued: some of it is there, and none of it is a tool call."""

@@ -21,6 +21,7 @@ from yaoki.llm.deltas import (
     Continuation,
     Failover,
     Finish,
+    FinishReason,
     Reasoning,
     Restart,
     Text,
@@ -71,6 +72,40 @@ async def test_calls_of_a_cut_response_are_never_handed_out() -> None:
 async def test_calls_of_a_response_that_hit_its_limit_are_never_handed_out() -> None:
     told = await Told().hear(chain_of(FakeUpstream([ToolCallPiece(2), ToolCall("charge", "{"), Finish("length")])))
     assert told.items == [Finish("length")]
+
+
+@pytest.mark.requirement("M27")
+@pytest.mark.parametrize("reason", ["stop", "tool_calls"])
+async def test_a_call_cut_in_its_arguments_is_asked_for_again_although_it_is_called_whole(reason: FinishReason) -> None:
+    first = FakeUpstream([ToolCallPiece(9), ToolCall("charge", '{"euro": "1'), Finish(reason)])
+    told = await Told().hear(chain_of(first, FakeUpstream([ToolCall("charge", '{"euro": 1}'), Finish("tool_calls")])))
+    assert [call.arguments for call in told.of(ToolCall)] == ['{"euro": 1}']
+    assert told.of(Failover)[0].kind == "model.truncated"
+
+
+@pytest.mark.requirement("M27")
+@pytest.mark.parametrize("arguments", ["", "{}", "[1]", "{a: 1}", "oops", '{"a": 1}{"a": 1}', '{"a": "{["}'])
+async def test_arguments_that_are_wrong_and_not_cut_are_for_whoever_runs_the_tool(arguments: str) -> None:
+    call = ToolCall("charge", arguments)
+    told = await Told().hear(chain_of(FakeUpstream([ToolCallPiece(1), call, Finish("tool_calls")])))
+    assert [call.arguments for call in told.of(ToolCall)] == [arguments]
+
+
+@pytest.mark.requirement("M27")
+async def test_a_call_that_is_announced_and_does_not_come_is_asked_for_again() -> None:
+    first = FakeUpstream([Text("Let me look."), Finish("tool_calls")])
+    told = await Told().hear(chain_of(first, FakeUpstream([ToolCall("look", "{}"), Finish("tool_calls")])))
+    assert told.text == "Let me look."
+    assert len(told.of(ToolCall)) == 1
+
+
+@pytest.mark.requirement("M27")
+async def test_held_json_that_is_cut_is_begun_again_although_it_is_called_whole() -> None:
+    chain = chain_of(
+        FakeUpstream([Text('{"a": 1, "b'), Finish("stop")]), FakeUpstream([Text('{"a": 1}'), Finish("stop")])
+    )
+    told = await Told().hear(chain, hold_text=True)
+    assert (told.text, told.of(Failover)[0].kind) == ('{"a": 1}', "model.truncated")
 
 
 @pytest.mark.requirement("M27")

@@ -226,7 +226,8 @@ class Seam:
         """Whether this, which begins as all that was shown did, cannot be the same words once more."""
         if self._goes_on(text):
             return self._shown.disagrees(text) or (len(self._shown.text) >= _LONG and not self._shown.lost.strip())
-        doubtful = self._shown.agrees(text) or not self._shown.is_various or len(self._shown.text) < TELLING_CHARS
+        more = self._shown.agrees(text) and (self._shown.words or not self._instructed)  # each row of a table has a "|"
+        doubtful = more or not self._shown.is_various or len(self._shown.text) < TELLING_CHARS
         return self._shown.disagrees(text) or not doubtful
 
     def _may_be_part(self, start: str) -> bool:

@@ -283,3 +283,8 @@ def test_characters_that_take_no_room_are_no_continuation(blank: str) -> None:
 def test_a_bare_rest_that_says_the_same_again_later_is_not_cut_short(shown: str, comes: str, more: str) -> None:
     with pytest.raises(SeamRefusedError):
         joined(shown, comes, "instruction", gap=" ", more=more)
+
+
+def test_a_row_of_a_table_that_is_quoted_whole_is_continued() -> None:
+    shown = "| name | n |\n|---|---|\n| night | 80"
+    assert joined(shown, f"{anchor_of(shown)} |", "instruction", gap=" ", more=" |") == f"{shown} |"

@@ -187,7 +187,10 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "yaoki.llm.chain": (
         "chain",
-        ("Chain",),
+        (
+            "Chain",
+            "ChainPolicy",
+        ),
     ),
     "yaoki.llm.chain_model": (
         "chain",
@@ -209,6 +212,7 @@ if TYPE_CHECKING:
     from yaoki.llm.candidates import Candidate as Candidate
     from yaoki.llm.candidates import CandidatePolicy as CandidatePolicy
     from yaoki.llm.chain import Chain as Chain
+    from yaoki.llm.chain import ChainPolicy as ChainPolicy
     from yaoki.llm.chain_model import ChainModel as ChainModel
     from yaoki.llm.upstreams import openai_upstream as openai_upstream
     from yaoki.recovery import *  # noqa: F403 - re-exports each name of its __all__

@@ -7,7 +7,8 @@ import pytest
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 from pydantic_ai import Agent
-from pydantic_ai.messages import ModelMessage
+from pydantic_ai.exceptions import ModelAPIError
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
 from pydantic_ai.models import Model
 from pydantic_ai.models.cerebras import CerebrasModel
 from pydantic_ai.models.concurrency import ConcurrencyLimitedModel
@@ -26,6 +27,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openrouter import OpenRouterProvider
 
 from tests.unit.integrations.test_pydantic_ai import QUICK
+from yaoki.errors import AIOrchestrationError
 from yaoki.faults import ANSWER, Script, ScriptedProvider
 from yaoki.integrations.pydantic_ai import resilient
 from yaoki.llm.watched_model import upstream_of
@@ -131,3 +133,14 @@ async def test_what_one_model_cannot_be_sent_another_is_asked(stack: AsyncExitSt
     chain = resilient(first, await model(stack, KINDS["plain"], Script()), policy=QUICK)
     assert (await Agent(chain).run("How many ships?")).output == ANSWER
     assert chain.chain.candidates[0].healthy
+
+
+async def test_a_list_around_a_chain_takes_over_where_it_is_told_to(stack: AsyncExitStack) -> None:
+    chain = resilient(await model(stack, KINDS["own"], Script(fault="http_500")), policy=QUICK)
+    second = FunctionModel(lambda _messages, _info: ModelResponse(parts=[TextPart(ANSWER)]))
+    agent = Agent(FallbackModel(chain, second, fallback_on=(ModelAPIError, AIOrchestrationError)))
+    assert (await agent.run("How many ships?")).output == ANSWER
+    with pytest.raises(AIOrchestrationError) as raised:
+        await Agent(chain).run("How many ships?")
+    assert isinstance(raised.value.__cause__, AIOrchestrationError)
+    assert isinstance(raised.value.__cause__.__cause__, ModelAPIError)

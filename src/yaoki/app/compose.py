@@ -15,7 +15,8 @@ from yaoki.llm.chain import Chain, ChainPolicy
 from yaoki.llm.deltas import Upstream
 from yaoki.llm.keys import KeyedUpstream
 from yaoki.llm.prices import free, list_price
-from yaoki.llm.upstreams import OPENAI_URL, openai_upstream
+from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.wire.connections import OPENAI_URL
 from yaoki.monitoring.loop_watchdog import LoopWatchdog
 from yaoki.monitoring.metrics import Metrics
 from yaoki.orchestrator import Orchestrator

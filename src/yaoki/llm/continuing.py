@@ -12,10 +12,19 @@ PLAIN_PREFILL: dict[str, Any] = {}
 VLLM_PREFILL: dict[str, Any] = {"continue_final_message": True, "add_generation_prompt": False}
 """Fields of the request body by which vLLM and its kin go on with the last message instead of beginning another."""
 
+PROBE_QUESTION = "What is the capital of France? Answer in one whole sentence."
+PROBE_PREFIX = "The capital of France is"
+PROBE_TOKENS = 4
+PING = "Say: yes"
 
 CHARS_PER_TOKEN = 4
 """About what a token holds, where nobody has counted."""
 _SEAM_TOKENS = 32
+
+
+def is_prefilled(answer: str) -> bool:
+    """Whether the answer to the probe goes on with its prefix, instead of beginning a sentence of its own."""
+    return answer.lstrip().startswith("Paris")
 
 
 class Prefill:

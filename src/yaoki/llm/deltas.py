@@ -4,6 +4,7 @@ An `Upstream` yields only signs of life: text, reasoning, pieces of tool calls, 
 finish. Keep-alives, empty deltas and headers are not life and never become a delta.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -137,6 +138,18 @@ class HalfAnswer:
     mode: ContinuationMode
     calling: bool = False
     proven: bool = True
+
+
+class GivesDeltas(ABC):
+    """A response of an SDK that may be read as deltas, instead of its own events."""
+
+    @abstractmethod
+    def deltas(self, *, offered: bool) -> AsyncGenerator[Delta, None]:
+        """The answer. Closing the generator leaves it.
+
+        Args:
+            offered: There were tools to call.
+        """
 
 
 class Upstream(Protocol):

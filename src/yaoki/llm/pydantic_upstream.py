@@ -28,11 +28,23 @@ from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 
 from yaoki.errors import ModelMalformedError, ModelTruncatedError
-from yaoki.llm.continuing import CHARS_PER_TOKEN, PLAIN_PREFILL, Prefill, instruction, left_of
+from yaoki.llm.continuing import (
+    CHARS_PER_TOKEN,
+    PING,
+    PLAIN_PREFILL,
+    PROBE_PREFIX,
+    PROBE_QUESTION,
+    PROBE_TOKENS,
+    Prefill,
+    instruction,
+    is_prefilled,
+    left_of,
+)
 from yaoki.llm.deltas import (
     Delta,
     Finish,
     FinishReason,
+    GivesDeltas,
     HalfAnswer,
     Reasoning,
     Text,
@@ -43,15 +55,11 @@ from yaoki.llm.deltas import (
 from yaoki.llm.details import CallDetails, ThinkingDetails
 from yaoki.llm.in_process import can_answer_whole, can_stream
 from yaoki.llm.renaming import FOREIGN, Renaming
-from yaoki.llm.unread import UnreadModel, UnreadResponse
 from yaoki.llm.wire.conversion import converted
 from yaoki.llm.wire.request import WireRequest
 
 _FINISH: dict[str, FinishReason] = {"tool_call": "tool_calls", "length": "length", "content_filter": "content_filter"}
 _NO_TOOLS = ModelRequestParameters()
-_PROBE_QUESTION = "What is the capital of France? Answer in one whole sentence."
-_PROBE_PREFIX = "The capital of France is"
-_PROBE_TOKENS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +86,7 @@ class PydanticUpstream:
         prefill: How its backend wants a prefill, where others ask the same one.
         in_process: Nothing between us and the model can be cut: such models give no finish reason, and where their
             stream ends, the answer does. See `in_process.py`.
-        unread: The same model for answers that nobody watches grow, where there is such a one.
+        unread: The same model for answers that nobody watches grow, where there is such a one: an `UnreadModel`.
 
     Attributes:
         straight: The model may be asked for a whole response: there is nothing to watch about it.
@@ -93,7 +101,7 @@ class PydanticUpstream:
         verified: bool = False,
         prefill: Prefill | None = None,
         in_process: bool = False,
-        unread: UnreadModel | None = None,
+        unread: Model | None = None,
     ) -> None:
         self._renaming = Renaming()
         self._unread = unread
@@ -138,7 +146,7 @@ class PydanticUpstream:
 
     async def ping(self) -> None:
         """See `Upstream.ping`."""
-        messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart("Say: yes")])]
+        messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(PING)])]
         async with aclosing(self._deltas(messages, self._settings(None, 1, PLAIN_PREFILL), _NO_TOOLS)) as deltas:
             async for _ in deltas:
                 pass
@@ -157,15 +165,15 @@ class PydanticUpstream:
         if body and "extra_body" in self.model.unsupported_settings:
             return False  # there is no way to say it
         messages: list[ModelMessage] = [
-            ModelRequest(parts=[UserPromptPart(_PROBE_QUESTION)]),
-            ModelResponse(parts=[TextPart(_PROBE_PREFIX)]),
+            ModelRequest(parts=[UserPromptPart(PROBE_QUESTION)]),
+            ModelResponse(parts=[TextPart(PROBE_PREFIX)]),
         ]
-        settings = self._settings(None, _PROBE_TOKENS, body)
+        settings = self._settings(None, PROBE_TOKENS, body)
         text = ""
         async with aclosing(self._deltas(messages, settings, _NO_TOOLS)) as deltas:
             async for delta in deltas:
                 text += delta.text if isinstance(delta, Text) else ""
-        return text.lstrip().startswith("Paris")
+        return is_prefilled(text)
 
     def _settings(
         self,
@@ -201,7 +209,7 @@ class PydanticUpstream:
                     yield delta
                 return
             async with model.request_stream(prepared, settings, parameters) as response:
-                unread = isinstance(response, UnreadResponse)
+                unread = isinstance(response, GivesDeltas)
                 found = response.deltas(offered=offered) if unread else self._read(response, offered=offered)
                 async with aclosing(found):
                     async for delta in found:

@@ -21,7 +21,7 @@ from pydantic_ai.profiles import ModelProfile
 from yaoki.errors import AIOrchestrationError, ModelMalformedError
 from yaoki.llm.chat_deltas import ChatDeltas
 from yaoki.llm.chat_stream import ChatStream, Chunk
-from yaoki.llm.deltas import Delta
+from yaoki.llm.deltas import Delta, GivesDeltas
 from yaoki.llm.failures import rename
 from yaoki.llm.watcher import DRAIN_S, Lingering
 
@@ -82,7 +82,7 @@ class UnreadModel(OpenAIChatModel):
         )
 
 
-class UnreadResponse(OpenAIStreamedResponse):
+class UnreadResponse(OpenAIStreamedResponse, GivesDeltas):
     """One answer of an `UnreadModel`."""
 
     async def deltas(self, *, offered: bool) -> AsyncGenerator[Delta, None]:

@@ -4,86 +4,97 @@ SDK retries are off, redirects are not followed, compressed answers are not aske
 environment: everything between the chain and the provider is in sight.
 """
 
-from collections.abc import AsyncGenerator, Callable
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
 
 import httpx2
-from openai import AsyncOpenAI
-from pydantic_ai.models.openai import OpenAIChatModel
-from pydantic_ai.profiles.openai import OpenAIModelProfile
-from pydantic_ai.providers import Provider
-from pydantic_ai.providers.openai import OpenAIProvider
-from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+from pydantic_ai.models import Model
 
-from yaoki.llm.continuing import Prefill
-from yaoki.llm.deltas import Delta, HalfAnswer
-from yaoki.llm.pydantic_upstream import ChatRequest, PydanticUpstream
-from yaoki.llm.unread import UnreadModel, unconverted
-from yaoki.llm.watcher import PlainTransport, WatchedTransport
-from yaoki.llm.wire.connections import CONNECT_S
+from yaoki.llm.continuing import PING, PROBE_PREFIX, PROBE_QUESTION, PROBE_TOKENS, Prefill, is_prefilled
+from yaoki.llm.deltas import Delta, HalfAnswer, Text
+from yaoki.llm.pydantic_upstream import ChatRequest
+from yaoki.llm.wire.connections import OPENAI_URL
 from yaoki.llm.wire.request import WireRequest
 from yaoki.llm.wire.wire import Wire
 
-OPENAI_URL = "https://api.openai.com/v1"
-_PLACEHOLDER_URL = "http://127.0.0.1:9/v1"
-_NO_KEY = "none"
-_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+if TYPE_CHECKING:
+    from yaoki.llm.openai_chat import OpenAIChat
 
 
-class OpenAIUpstream(PydanticUpstream):
+class OpenAIUpstream:
     """A watched model that speaks OpenAI's chat completions, at an address that may change.
 
+    What comes in OpenAI's own words goes by the wire, and so do our own small questions; what an agent asks goes
+    through pydantic-ai and the SDK, which are imported and made when the first agent does.
+
     Args:
-        unread: The same model for answers that nobody watches grow.
-        wire: Answers what comes in OpenAI's own words; everything else goes through the SDK.
+        wire: The way without an SDK.
+        make_chat: Makes the way through it; called once.
+        prefill: How the backend wants a prefill; shared by both ways.
+        limit_field: What the provider calls the limit to an answer's length.
+
+    Attributes:
+        verified: Its streams are watched.
     """
 
-    def __init__(
-        self,
-        model: OpenAIChatModel,
-        unread: UnreadModel,
-        base_url: str | Callable[[], str],
-        *,
-        max_output_tokens: int,
-        wire: Wire,
-        prefill: Prefill,
-    ) -> None:
-        super().__init__(model, max_output_tokens=max_output_tokens, verified=True, prefill=prefill, unread=unread)
-        self._clients = model.client, unread.client
-        self._base_url = base_url
+    verified = True
+
+    def __init__(self, wire: Wire, make_chat: Callable[[], "OpenAIChat"], prefill: Prefill, limit_field: str) -> None:
         self._wire = wire
+        self._make_chat = make_chat
+        self._chat: OpenAIChat | None = None
+        self._prefill = prefill
+        self._limit_field = limit_field
+
+    @property
+    def model(self) -> Model:
+        """The model that agents ask."""
+        return self._made().model
 
     def stream(self, request: ChatRequest | WireRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
         """See `Upstream.stream`. An address that is not known now raises `ModelUnavailableError`."""
-        return self._wire.stream(request, half) if isinstance(request, WireRequest) else self._chat(request, half)
+        return self._wire.stream(request, half) if isinstance(request, WireRequest) else self._agents(request, half)
 
-    async def _chat(self, request: ChatRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
-        self._locate()
-        async with aclosing(super().stream(request, half)) as deltas:
+    async def _agents(self, request: ChatRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
+        if "openai" not in sys.modules:  # in a thread, since streams of others would wait for it
+            await asyncio.to_thread(__import__, "yaoki.llm.openai_chat")
+        async with aclosing(self._made().stream(request, half)) as deltas:
             async for delta in deltas:
                 yield delta
 
     async def honours_prefill(self) -> bool:
-        """See `Upstream.honours_prefill`."""
-        self._locate()
-        return await super().honours_prefill()
+        """See `Upstream.honours_prefill`. Tries the plain way and vLLM's, and remembers which one works."""
+        return await self._prefill.learn(self._goes_on)
 
     async def ping(self) -> None:
         """See `Upstream.ping`."""
-        self._locate()
-        await super().ping()
+        await self._ask([{"role": "user", "content": PING}], 1, {})
 
     async def aclose(self) -> None:
-        """Close the client and its connections."""
-        for client in self._clients:
-            await client.close()
+        """Close all connections."""
+        if self._chat is not None:
+            await self._chat.aclose()
         await self._wire.aclose()
 
-    def _locate(self) -> None:
-        if callable(self._base_url):
-            base_url = self._base_url()
-            for client in self._clients:
-                client.base_url = base_url
+    def _made(self) -> "OpenAIChat":
+        if self._chat is None:
+            self._chat = self._make_chat()
+        return self._chat
+
+    async def _goes_on(self, body: dict[str, Any]) -> bool:
+        question = {"role": "user", "content": PROBE_QUESTION}
+        return is_prefilled(
+            await self._ask([question, {"role": "assistant", "content": PROBE_PREFIX}], PROBE_TOKENS, body)
+        )
+
+    async def _ask(self, messages: Sequence[dict[str, str]], max_tokens: int, body: dict[str, Any]) -> str:
+        """The text of a short answer."""
+        request = WireRequest({"messages": messages, self._limit_field: max_tokens, **body})
+        async with aclosing(self._wire.stream(request, None)) as deltas:
+            return "".join([delta.text async for delta in deltas if isinstance(delta, Text)])
 
 
 def openai_upstream(
@@ -102,34 +113,29 @@ def openai_upstream(
             `ModelUnavailableError`.
         api_key: Empty where the server wants none; `OPENAI_API_KEY` is never read.
         max_output_tokens: Asked of the provider, and enforced where it does not listen.
-        transport: What talks under the watcher; by default HTTP/1.1 with a pool of its own.
+        transport: What talks under the SDK's watcher; by default HTTP/1.1 with a pool of its own.
     """
-    transport = transport or httpx2.AsyncHTTPTransport(limits=_LIMITS)
-    own = base_url == OPENAI_URL
-    profile = OpenAIModelProfile(
-        openai_chat_streaming_requires_finish_reason=True, openai_chat_supports_max_completion_tokens=own
-    )
-
-    def provider(transport: httpx2.AsyncBaseTransport) -> Provider[AsyncOpenAI]:
-        client = _client(_PLACEHOLDER_URL if callable(base_url) else base_url, api_key, transport)
-        return OpenAIProvider(openai_client=client) if own else OpenAICompatibleProvider("openai", openai_client=client)
-
-    chat = OpenAIChatModel(model, provider=provider(WatchedTransport(transport)), profile=profile)
-    unread = UnreadModel(model, provider=provider(PlainTransport(transport)), profile=profile)
-    unconverted(unread.client)
     prefill = Prefill()
+    limit_field = "max_completion_tokens" if base_url == OPENAI_URL else "max_tokens"
+
+    def make_chat() -> "OpenAIChat":
+        from yaoki.llm.openai_chat import OpenAIChat  # noqa: PLC0415 - 15 MB that only agents need
+
+        return OpenAIChat(
+            model,
+            base_url,
+            api_key,
+            max_output_tokens=max_output_tokens,
+            prefill=prefill,
+            transport=transport,
+        )
+
     wire = Wire(
         model=model,
         base_url=base_url if callable(base_url) else lambda: base_url,
         api_key=api_key,
         max_output_tokens=max_output_tokens,
-        limit_field="max_completion_tokens" if own else "max_tokens",
+        limit_field=limit_field,
         prefill=prefill,
     )
-    return OpenAIUpstream(chat, unread, base_url, max_output_tokens=max_output_tokens, wire=wire, prefill=prefill)
-
-
-def _client(base_url: str, api_key: str, transport: httpx2.AsyncBaseTransport) -> AsyncOpenAI:
-    timeout = httpx2.Timeout(None, connect=CONNECT_S)
-    http = httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
-    return AsyncOpenAI(base_url=base_url, api_key=api_key or _NO_KEY, max_retries=0, http_client=http, timeout=timeout)
+    return OpenAIUpstream(wire, make_chat, prefill, limit_field)

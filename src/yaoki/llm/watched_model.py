@@ -20,8 +20,8 @@ from yaoki.llm import dialects, sdk_watch
 from yaoki.llm.in_process import in_process
 from yaoki.llm.pydantic_upstream import PydanticUpstream
 from yaoki.llm.unread import UnreadModel, may_be_unread, unconverted
-from yaoki.llm.upstreams import CONNECT_S
 from yaoki.llm.watcher import PlainTransport, WatchedTransport
+from yaoki.llm.wire.connections import CONNECT_S
 
 _MISSING = "_missing_finish_reason"
 _ANTHROPIC = "AsyncAnthropic"

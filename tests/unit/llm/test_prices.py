@@ -3,7 +3,7 @@
 import pytest
 
 from yaoki.llm.prices import free, list_price
-from yaoki.llm.upstreams import OPENAI_URL
+from yaoki.llm.wire.connections import OPENAI_URL
 
 
 def test_a_known_model_has_a_price_for_prompt_and_answer() -> None:

@@ -15,11 +15,14 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+OPENAI_URL = "https://api.openai.com/v1"
 CONNECT_S = 5.0
 """Seconds for the address, the connection and TLS. Everything later is under the chain's own deadlines."""
 _KEEP_S = 30.0
 _READ_BYTES = 65_536
 """Bytes that one read asks for. For asyncio's own 256 KiB the allocator may ask the system each time: 20 µs a token."""
+_HEADER_BYTES = 65_536
+"""Of one header, as other clients take them: a front's policies and cookies may pass aiohttp's own 8 KB."""
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=CONNECT_S)
 _INTERIM = range(100, 200)
 
@@ -125,7 +128,7 @@ class Response:
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionResetError("The connection was lost before it was used.")
-        protocol.set_response_params(read_until_eof=True)
+        protocol.set_response_params(read_until_eof=True, max_field_size=_HEADER_BYTES)
         transport.write(b"%b%d\r\n\r\n%b" % (head, len(self._data), self._data))
         message, self.content = await protocol.read()
         while message.code in _INTERIM:
@@ -141,7 +144,8 @@ class _Protocol(ResponseHandler):
     """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        setattr(transport, "max_size", _READ_BYTES)  # noqa: B010 - asyncio's own attribute, which its types do not know
+        if hasattr(transport, "max_size"):  # asyncio's own, which its types do not know; other loops have none
+            setattr(transport, "max_size", _READ_BYTES)  # noqa: B010
         super().connection_made(transport)
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:

@@ -253,8 +253,14 @@ class Seam:
 
     def _refuse_signs(self, rest: str) -> None:
         """Whoever repeats what was shown, and sets a sign after it that had not come, may say it once more."""
-        if rest and rest[0] in _SIGNS and not self._shown.agrees(rest):
+        if rest and rest[0] in _SIGNS and not (self._is_next_line(rest) or self._shown.agrees(rest)):
             raise SeamRefusedError("the continuation announces itself with the last words")
+
+    def _is_next_line(self, rest: str) -> bool:
+        """Whether an instructed model goes on in the line that was to come, and does not say it all once more."""
+        word, gap = rest.lstrip()[:1], self._shown.gap
+        again = word in ("", self._shown.text[0], self._shown.anchor[0])
+        return self._instructed and "\n" in gap and rest.startswith(gap) and not again
 
     def _after_the_quote(self, start: str, end: int) -> str:
         """What follows the last words; they may have been announced, set in quotation marks, and said once more."""
@@ -273,7 +279,7 @@ class Seam:
 
     def _may_be_more(self, anchor: str, said: str) -> bool:
         """Whether the last words, which this ends with, may well follow themselves."""
-        bare = said.lstrip(_QUOTES)
+        bare = said if self._shown.flat.endswith(flat(said)) else said.lstrip(_QUOTES)
         last = flat(bare if self._shown.flat.endswith(flat(bare)) else anchor)
         if self._shown.is_doubled(len(last)) or is_refrain(flat(anchor)):
             return True

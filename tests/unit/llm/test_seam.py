@@ -288,3 +288,16 @@ def test_a_bare_rest_that_says_the_same_again_later_is_not_cut_short(shown: str,
 def test_a_row_of_a_table_that_is_quoted_whole_is_continued() -> None:
     shown = "| name | n |\n|---|---|\n| night | 80"
     assert joined(shown, f"{anchor_of(shown)} |", "instruction", gap=" ", more=" |") == f"{shown} |"
+
+
+@pytest.mark.parametrize(
+    "shown,rest,more",
+    [
+        ('{\n  "ships": 7,', '\n  "crates": 11\n}', "\n"),
+        ("# Ships", "\n\nEleven of them.", "\n\n"),
+        ('[{"Straße": 7, "where": "on the\nStraße', ' of the sea"}]', " "),
+    ],
+)
+def test_an_instructed_model_that_does_as_it_is_told_is_believed(shown: str, rest: str, more: str) -> None:
+    gap = more[: len(more) - len(more.lstrip())]
+    assert joined(shown, f"{anchor_of(shown)}{rest}", "instruction", gap=gap, more=more) == f"{shown}{rest}"

@@ -42,7 +42,7 @@ _MODELS = f"{PREFIX}models"
 _CHAT = f"{PREFIX}chat/completions"
 
 
-class OpenAIFace:
+class OpenAIRoutes:
     """Answers every path under `/v1/`.
 
     Args:
@@ -166,9 +166,9 @@ class OpenAIFront:
         self._app = app
         rng = rng or Random()  # noqa: S311 - ids, no secrets
         answers = AnswerCache() if answers is None else answers
-        self._face = OpenAIFace(services, chains, budget, answers, rng=rng)
+        self._routes = OpenAIRoutes(services, chains, budget, answers, rng=rng)
         self._guarded = SecurityHeaders(
-            AccessGuard(KeyGuard(BodyGuard(self._face, policy, largest=policy.v1_body_bytes), keys), policy)
+            AccessGuard(KeyGuard(BodyGuard(self._routes, policy, largest=policy.v1_body_bytes), keys), policy)
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -182,4 +182,4 @@ class OpenAIFront:
         """Wait until no answer of the base URL is under way, at most `timeout_s` seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._face.quiet.wait()
+                await self._routes.quiet.wait()

@@ -94,7 +94,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._progress = False
         self._fruitless = 0
         self._wire = Wire(transport)
-        setattr(transport, "max_size", READ_BYTES)  # noqa: B010 - asyncio's own attribute, which its types do not know
+        if hasattr(transport, "max_size"):  # asyncio's own, which its types do not know; other loops have none
+            setattr(transport, "max_size", READ_BYTES)  # noqa: B010
         super().connection_made(transport)
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):

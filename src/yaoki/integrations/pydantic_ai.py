@@ -8,10 +8,10 @@ from the last word shown. Where no model can join on cleanly, a run that nobody 
 stream cannot take back what it has shown, so it raises `ModelTruncatedError` with `facts["fault"] == "seam"`.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from types import CoroutineType, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
 from pydantic_ai import RunContext
@@ -150,12 +150,12 @@ class ResilientModel(PassThroughModel):
         """The chain stands for no provider."""
         return "yaoki"
 
-    def request(
+    def request(  # pyright: ignore[reportIncompatibleMethodOverride] - a coroutine, as from any coroutine function
         self,
         messages: list[ModelMessage],
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
-    ) -> "CoroutineType[Any, Any, ModelResponse]":
+    ) -> Coroutine[Any, Any, ModelResponse]:
         """The whole answer. Nobody has seen half of it, so a refused seam begins it again.
 
         No coroutine function itself: pydantic-ai wraps those in what each of the models behind it has anyway.

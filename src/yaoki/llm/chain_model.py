@@ -5,11 +5,10 @@ chain's, so pydantic-ai's are off. The parts of a pydantic-ai stream cannot be t
 tool calls out only once their response is proven good; a restart empties the one text part.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from types import CoroutineType
 from typing import Any
 
 from pydantic_ai import RunContext
@@ -86,12 +85,12 @@ class ChainModel(PassThroughModel):
         """The chain stands for no provider."""
         return "yaoki"
 
-    def request(
+    def request(  # pyright: ignore[reportIncompatibleMethodOverride] - a coroutine, as from any coroutine function
         self,
         messages: list[ModelMessage],
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
-    ) -> "CoroutineType[Any, Any, ModelResponse]":
+    ) -> Coroutine[Any, Any, ModelResponse]:
         """The whole response at once; it is streamed all the same, where there is anything to watch, see `straight.py`.
 
         No coroutine function itself: pydantic-ai wraps those in what each candidate has anyway.

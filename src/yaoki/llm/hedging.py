@@ -2,7 +2,8 @@
 
     late       later than 95 in 100 of this candidate's last first tokens, once enough of them are known
     how often  a share of the calls, see `Allowance`
-    only       for the first attempt at an answer, before anything was shown or has failed
+    only       for the first attempt at an answer, before anything was shown or has failed: later ones are rare, and who
+               is asked then is the one that a hedge would start
     who        the next candidate that is healthy and not slow for itself; never past a breaker or a rest
     cost       an attempt, handed back by whoever is slower, and a prompt, counted as an estimate
 

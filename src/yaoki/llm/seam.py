@@ -25,7 +25,10 @@ counts as such, whatever it consists of.
 
 What the first half had gone on with, unseen, is a witness. Whoever begins without the white space that stood there, or
 repeats what was shown, and says another word than the one that had come, is believed less; and a text that could be
-either, all of it again or more of the same, is refused.
+either, all of it again or more of the same, is refused. So are the last words, where the same words stand before them.
+
+A prefill that somebody has set by hand, and no probe has proven, is judged as an instruction: where the white space is
+missing, nothing but a small letter or a mark is believed.
 """
 
 from yaoki.llm.characters import UNSEEN

@@ -82,10 +82,11 @@ async def left_open(reply: Reply, *, done: bool = True) -> None:
     await reply.hold()
 
 
-async def comments_after(reply: Reply) -> None:
+async def comments_after(reply: Reply, *, done: bool = True) -> None:
     """Keep-alive comments go on for ever after the end."""
     await _to_the_finish(reply)
-    await reply.done()
+    if done:
+        await reply.done()
     while True:
         await asyncio.sleep(reply.script.pause_s)
         await reply.raw(b": keep-alive\n\n")

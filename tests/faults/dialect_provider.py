@@ -13,6 +13,7 @@ from yaoki.faults.provider import until_sent_or_left
 from yaoki.faults.script import PROBE, quoted, tokens
 from yaoki.faults.wire import Line, Request, chunked, head
 
+RETRY_AFTER_S = 1
 _PING_S = 0.05
 _END = b"0\r\n\r\n"
 
@@ -43,6 +44,7 @@ class DialectProvider:
 
     Attributes:
         asked: The bodies of all requests but probes.
+        left: How many clients went before everything was sent.
     """
 
     def __init__(self, provider: str, says: Says | None = None) -> None:
@@ -50,6 +52,7 @@ class DialectProvider:
         self.provider = provider
         self.says = says or Says()
         self.asked: list[dict[str, Any]] = []
+        self.left = 0
         self._port = Port(self._routed)
 
     async def __aenter__(self) -> Self:
@@ -69,10 +72,11 @@ class DialectProvider:
         """Behave like that from the next request on, and forget what was asked."""
         self.says = says
         self.asked.clear()
+        self.left = 0
 
     async def _routed(self, line: Line, request: Request) -> None:
         assert request.path.endswith(self.dialect.path), request.path
-        await until_sent_or_left(line, self._answer(line, request.json()))
+        self.left += await until_sent_or_left(line, self._answer(line, request.json()))
 
     async def _answer(self, line: Line, body: dict[str, Any]) -> None:
         says, said = self.says, self.dialect.said(body)
@@ -91,7 +95,7 @@ class DialectProvider:
 
     async def _refuse(self, line: Line, fault: str) -> None:
         status, body = self.dialect.refusals[fault]
-        waits = {"retry-after": "1"} if status == 429 else {}
+        waits = {"retry-after": str(RETRY_AFTER_S)} if status == 429 else {}
         await line.answer(status, json.dumps(body).encode(), headers={**waits, **self.dialect.refusal_headers(body)})
 
     async def _play(self, line: Line, says: Says, text: str) -> None:

@@ -1,6 +1,7 @@
 """Our transports under SDKs that still want httpx, the library before httpx2: Groq's and Cohere's."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import httpx
 import httpx2
@@ -37,8 +38,9 @@ class _Body(httpx.AsyncByteStream):
         self._answer = answer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for raw in self._answer.aiter_raw():
-            yield raw
+        async with aclosing(self._answer.aiter_raw()) as pieces:
+            async for raw in pieces:
+                yield raw
 
     async def aclose(self) -> None:
         """Let the connection go."""

@@ -5,7 +5,8 @@ proxy is taken from the environment; Bedrock's SDK finds region, credentials and
 """
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +16,15 @@ from pydantic_ai.settings import ModelSettings
 
 from yaoki.errors import ConfigurationSettingError
 from yaoki.llm import dialects
+from yaoki.llm.deltas import Delta, HalfAnswer
 from yaoki.llm.dialects import Judge
-from yaoki.llm.pydantic_upstream import PydanticUpstream
+from yaoki.llm.pydantic_upstream import ChatRequest, PydanticUpstream
 from yaoki.llm.renaming import Renaming
-from yaoki.llm.sdk_watch import WatchedTransport
+from yaoki.llm.sdk_watch import WatchedTransport, bodies_closed
 from yaoki.llm.sdks import ANTHROPIC_URL, missing_sdk
 from yaoki.llm.watcher import LINGER_S
 from yaoki.llm.wire.connections import CONNECT_S
+from yaoki.llm.wire.request import WireRequest
 
 _NO_KEY = "none"
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
@@ -50,6 +53,12 @@ class ProviderUpstream(PydanticUpstream):
         super().__init__(built.model, max_output_tokens=max_output_tokens, verified=True)
         self._renaming = Renaming(built.foreign)
         self._close = built.close
+
+    async def stream(self, request: ChatRequest | WireRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
+        """See `Upstream.stream`. Whoever leaves it half-way takes the connection along."""
+        async with bodies_closed(), aclosing(super().stream(request, half)) as deltas:
+            async for delta in deltas:
+                yield delta
 
     async def aclose(self) -> None:
         """Close the client's connections."""

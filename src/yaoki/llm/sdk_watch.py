@@ -7,8 +7,9 @@ skip it or call half an answer a success.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, cast
 
 import httpx2
@@ -93,6 +94,22 @@ class WatchedEvents:
         return _written(event, data)
 
 
+@asynccontextmanager
+async def bodies_closed() -> AsyncGenerator[None]:
+    """A context that ends with every body that was opened in it closed.
+
+    There are SDKs that leave the generators over a body suspended in a circle of references: the connection would stay
+    open, and the provider would go on, until the collector finds them.
+    """
+    bodies: list[_WatchedStream] = []
+    _opened.set(bodies)  # not reset: whoever leaves may do it in another task, and the next one sets its own
+    try:
+        yield
+    finally:
+        for body in bodies:
+            await body.aclose()
+
+
 class WatchedTransport(httpx2.AsyncBaseTransport):
     """Wraps the transport of a client that asks for streams.
 
@@ -116,7 +133,9 @@ class WatchedTransport(httpx2.AsyncBaseTransport):
                 await response.aclose()
                 raise ModelMalformedError("The answer is packed, although nobody asked for it.", fault="packed")
             inner = cast("httpx2.AsyncByteStream", response.stream)
-            response.stream = _WatchedStream(inner, self._judge, self._linger_s)
+            response.stream = body = _WatchedStream(inner, self._judge, self._linger_s)
+            if (opened := _opened.get()) is not None:
+                opened.append(body)
             response.headers["content-type"] = "text/event-stream"
         return bounded(response)
 
@@ -151,6 +170,9 @@ class _WatchedStream(httpx2.AsyncByteStream):
     async def aclose(self) -> None:
         """Let the connection go."""
         await self._inner.aclose()
+
+
+_opened: ContextVar[list[_WatchedStream] | None] = ContextVar("opened", default=None)
 
 
 def _parsed(data: str) -> object:

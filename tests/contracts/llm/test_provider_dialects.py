@@ -5,7 +5,7 @@ Each test plays one behaviour in every dialect at the same time.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from pydantic_ai import Agent
 
-from tests.faults.dialect_provider import DialectProvider, Says
+from tests.faults.dialect_provider import RETRY_AFTER_S, DialectProvider, Says
 from tests.faults.dialects import DIALECTS, INPUT_TOKENS, OUTPUT_TOKENS
 from tests.unit.llm.fakes import Told
 from yaoki.errors import ModelAllFailedError
@@ -36,6 +36,7 @@ LONGEST_S = 30.0
 FAILOVER_S = 5.0
 """Far more than a failover takes, on a machine that is busy with everything else."""
 POLICY = CandidatePolicy(first_token_timeout_s=1.0, idle_timeout_s=1.5)  # longer than Google's last words may take
+ASK: dict[str, Any] = {"model": "one", "messages": [{"role": "user", "content": "How many ships?"}]}
 TOOL = {"type": "function", "function": {"name": "charge", "parameters": {"type": "object", "properties": {}}}}
 CALL = ("charge", {"amount": 12})
 
@@ -152,8 +153,7 @@ def chained(*wires: Wire) -> Chain:
 
 
 async def hear(*wires: Wire, **more: Any) -> Told:
-    asked = {"model": "one", "messages": [{"role": "user", "content": "How many ships?"}], **more}
-    told, request = Told(), WireRequest(asked)
+    told, request = Told(), WireRequest({**ASK, **more})
     async for item in chained(*wires).stream(request, TurnBudget(), about=request.about()):
         told.items.append(item)
     return told
@@ -228,6 +228,33 @@ async def test_without_a_fallback_it_is_told_and_never_passed_off(stage: Stage, 
 
     came = await stage.each(Says(fault=fault), heard)
     assert came == dict.fromkeys(DIALECTS, ({**CUT, **BEFORE}[fault],))
+
+
+@pytest.mark.requirement("M1")
+async def test_a_refusal_that_says_how_long_is_obeyed(stage: Stage) -> None:
+    async def heard(name: str) -> Any:
+        provider, began = stage.dialect(name), SYSTEM_CLOCK.monotonic()
+        hearing = asyncio.create_task(hear(stage.firsts[name]))
+        while not provider.asked:
+            await asyncio.sleep(0)
+        provider.play(Says())
+        return (await hearing).text, SYSTEM_CLOCK.monotonic() - began >= RETRY_AFTER_S
+
+    came = await stage.each(Says(fault="rate_limited"), heard)
+    assert came == dict.fromkeys(DIALECTS, (ANSWER, True))
+
+
+async def test_who_leaves_in_the_middle_takes_the_connection_along(stage: Stage) -> None:
+    async def heard(name: str) -> None:
+        chain, request = chained(stage.firsts[name]), WireRequest(ASK)
+        async with aclosing(chain.stream(request, TurnBudget(), about=request.about())) as items:
+            async for item in items:
+                if isinstance(item, Text):
+                    break
+        while not stage.dialect(name).left:
+            await asyncio.sleep(0.01)
+
+    await stage.each(Says(fault="stall"), heard)
 
 
 @pytest.mark.requirement("M28")

@@ -24,7 +24,7 @@ class Says:
 
     Attributes:
         fault: A refusal of the dialect; hang, mute, pings, page, or what comes at `at`: cut, reset, error, stall,
-            drip, damaged, broken_off; or left_open, late_reset, unfinished after all was said; None: healthy.
+            drip, damaged, broken_off; or left_open, late_cut, unfinished after all was said; None: healthy.
         at: Characters before the fault; with calls, it comes inside the first.
         end: Which of the dialect's words ends it; calls end with their own.
         calls: Tools that are called after the text, as (name, arguments).
@@ -141,8 +141,8 @@ class _Stream:
         says, dialect = self._says, self._dialect
         if says.fault != "unfinished":
             await self._send(dialect.end(dialect.words["tools" if says.calls else says.end]))
-        if says.fault == "late_reset":
-            self._line.reset()
+        if says.fault == "late_cut":
+            self._line.close()
             return
         await self._send(dialect.close())
         if says.fault == "left_open":

@@ -33,7 +33,7 @@ from yaoki.resilience.clock import SYSTEM_CLOCK
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LONGEST_S = 30.0
-FAILOVER_S = 5.0
+FAILOVER_S = 10.0
 """Far more than a failover takes, on a machine that is busy with everything else."""
 POLICY = CandidatePolicy(first_token_timeout_s=1.0, idle_timeout_s=1.5)  # longer than Google's last words may take
 ASK: dict[str, Any] = {"model": "one", "messages": [{"role": "user", "content": "How many ships?"}]}
@@ -185,7 +185,9 @@ async def test_half_an_answer_is_finished_by_openais_and_keeps_its_kind(stage: S
     came = await stage.each(Says(fault=fault), heard)
     for name, found in came.items():
         kind = WORDLESS.get((name, fault), CUT[fault])
-        assert found == (ANSWER, kind, True, 1, Finish("stop")), name
+        assert found[:2] == (ANSWER, kind), name
+        if fault != "reset":  # which may take away what was not yet read, all of it where the reader is slow
+            assert found[2:] == (True, 1, Finish("stop")), name
 
 
 @pytest.mark.requirement("M11", "P-2", "P-3")
@@ -258,16 +260,14 @@ async def test_who_leaves_in_the_middle_takes_the_connection_along(stage: Stage)
 
 
 @pytest.mark.requirement("M28")
-@pytest.mark.parametrize("fault", ["left_open", "late_reset"])
+@pytest.mark.parametrize("fault", ["left_open", "late_cut"])
 async def test_what_happens_to_the_connection_after_the_end_costs_nothing(stage: Stage, fault: str) -> None:
     async def heard(name: str) -> Any:
         told = await hear(stage.firsts[name], stage.openai)
         return told.text, bool(told.of(Failover)), len(stage.dialect(name).asked)
 
     came = await stage.each(Says(fault=fault), heard)
-    if fault == "late_reset":
-        assert came.pop("bedrock")[0] == ANSWER  # its SDK reads so late that the reset takes half of it away: finished
-    assert came == dict.fromkeys(came, (ANSWER, False, 1))
+    assert came == dict.fromkeys(DIALECTS, (ANSWER, False, 1))
 
 
 @pytest.mark.requirement("M18", "M19")

@@ -27,6 +27,7 @@ from yaoki.llm.details import CallDetails, ThinkingDetails
 from yaoki.llm.pass_through import PassThroughModel
 from yaoki.llm.pydantic_upstream import ChatRequest, prompt_tokens
 from yaoki.llm.straight import ask_straight, said
+from yaoki.llm.upstreams import agents_may_ask
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
 Sink = Callable[[Item], Awaitable[None]]
@@ -162,6 +163,7 @@ class ChainModel(PassThroughModel):
         def shrink() -> tuple[ChatRequest, int] | None:
             return (request(), self._compactor.left_out) if self._compactor.shrink(messages) else None
 
+        await agents_may_ask()
         limited = settings is not None and "max_tokens" in settings
         resume_text, self._resume_text = self._resume_text, ""
         items = self._chain.stream(

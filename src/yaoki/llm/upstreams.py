@@ -8,7 +8,9 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import httpx2
 from pydantic_ai.models import Model
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
     from yaoki.llm.openai_chat import OpenAIChat
 
 
+_made: WeakSet["OpenAIUpstream"] = WeakSet()
+
+
 class OpenAIUpstream:
     """A watched model that speaks OpenAI's chat completions, at an address that may change.
 
     What comes in OpenAI's own words goes by the wire, and so do our own small questions; what an agent asks goes
-    through pydantic-ai and the SDK, which are imported and made when the first agent does.
+    through pydantic-ai and the SDK, which are imported when the first agent does, see `agents_may_ask`.
 
     Args:
         wire: The way without an SDK.
@@ -43,6 +48,7 @@ class OpenAIUpstream:
     verified = True
 
     def __init__(self, wire: Wire, make_chat: Callable[[], "OpenAIChat"], prefill: Prefill, limit_field: str) -> None:
+        _made.add(self)
         self._wire = wire
         self._make_chat = make_chat
         self._chat: OpenAIChat | None = None
@@ -59,8 +65,6 @@ class OpenAIUpstream:
         return self._wire.stream(request, half) if isinstance(request, WireRequest) else self._agents(request, half)
 
     async def _agents(self, request: ChatRequest, half: HalfAnswer | None) -> AsyncGenerator[Delta, None]:
-        if "openai" not in sys.modules:  # in a thread, since streams of others would wait for it
-            await asyncio.to_thread(__import__, "yaoki.llm.openai_chat")
         async with aclosing(self._made().stream(request, half)) as deltas:
             async for delta in deltas:
                 yield delta
@@ -95,6 +99,15 @@ class OpenAIUpstream:
         request = WireRequest({"messages": messages, self._limit_field: max_tokens, **body})
         async with aclosing(self._wire.stream(request, None)) as deltas:
             return "".join([delta.text async for delta in deltas if isinstance(delta, Text)])
+
+
+async def agents_may_ask() -> None:
+    """Import the SDK, if there is a model that agents need it for and nobody has: a fifth of a second, once.
+
+    It happens in a thread, so that no stream of others waits for it, and before a request's deadlines begin.
+    """
+    if _made and "openai" not in sys.modules:
+        await asyncio.to_thread(import_module, "yaoki.llm.openai_chat")
 
 
 def openai_upstream(

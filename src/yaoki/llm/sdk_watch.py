@@ -7,7 +7,8 @@ skip it or call half an answer a success.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, cast
@@ -18,7 +19,7 @@ from yaoki.errors import AIOrchestrationError, ModelMalformedError, ModelTruncat
 from yaoki.llm.dialects import Judge, Mark
 from yaoki.llm.failures import rename
 from yaoki.llm.sse import SseParser
-from yaoki.llm.watcher import LINGER_S, Lingering, bounded
+from yaoki.llm.watcher import LINGER_S, Lingering, bounded, unpacker
 
 _OK = 200
 _DONE = "[DONE]"
@@ -125,15 +126,19 @@ class WatchedTransport(httpx2.AsyncBaseTransport):
         self._linger_s = linger_s
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send, and watch the answer if it is a 200. Compression is not asked for; what is compressed is refused."""
+        """Send, and watch the answer if it is a 200.
+
+        Compression is not asked for. What is compressed all the same is unpacked here, or refused if we cannot.
+        """
         request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
         if response.status_code == _OK:
-            if response.headers.get("content-encoding", "identity") != "identity":
+            unpack = unpacker(response.headers.pop("content-encoding", "identity").casefold())
+            if unpack is None:
                 await response.aclose()
-                raise ModelMalformedError("The answer is packed, although nobody asked for it.", fault="packed")
+                raise ModelMalformedError("The answer is packed in a way that nobody asked for.", fault="packed")
             inner = cast("httpx2.AsyncByteStream", response.stream)
-            response.stream = body = _WatchedStream(inner, self._judge, self._linger_s)
+            response.stream = body = _WatchedStream(inner, unpack, self._judge, self._linger_s)
             if (opened := _opened.get()) is not None:
                 opened.append(body)
             response.headers["content-type"] = "text/event-stream"
@@ -145,8 +150,11 @@ class WatchedTransport(httpx2.AsyncBaseTransport):
 
 
 class _WatchedStream(httpx2.AsyncByteStream):
-    def __init__(self, inner: httpx2.AsyncByteStream, judge: Judge, linger_s: float) -> None:
+    def __init__(
+        self, inner: httpx2.AsyncByteStream, unpack: Callable[[bytes], bytes], judge: Judge, linger_s: float
+    ) -> None:
         self._inner = inner
+        self._unpack = unpack
         self._judge = judge
         self._linger_s = linger_s
 
@@ -161,9 +169,9 @@ class _WatchedStream(httpx2.AsyncByteStream):
                 async with asyncio.timeout(lingering.rest_s(finished=events.finished)):
                     raw: bytes | None = await anext(body, None)
                 more = raw is not None
-                for event in events.feed(raw) if raw is not None else events.close():
+                for event in events.close() if raw is None else events.feed(self._unpack(raw)):
                     yield event
-        except (httpx2.HTTPError, OSError, TimeoutError) as error:
+        except (httpx2.HTTPError, OSError, zlib.error) as error:
             if not events.finished:
                 raise rename(error) or ModelMalformedError("The answer cannot be read.", fault="unreadable") from error
 

@@ -72,7 +72,7 @@ class PlainTransport(httpx2.AsyncBaseTransport):
         """
         request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
-        unpack = _unpacker(response.headers.get("content-encoding", "identity").casefold())
+        unpack = unpacker(response.headers.get("content-encoding", "identity").casefold())
         if response.status_code == _OK and unpack is not None:
             response.stream = self._body(cast("httpx2.AsyncByteStream", response.stream), unpack)
             response.headers["content-type"] = "text/event-stream"
@@ -211,7 +211,11 @@ def bounded(response: httpx2.Response) -> httpx2.Response:
     return response
 
 
-def _unpacker(encoding: str) -> Callable[[bytes], bytes] | None:
+def unpacker(encoding: str) -> Callable[[bytes], bytes] | None:
+    """What unpacks one body of this content encoding, piece by piece; None if we cannot.
+
+    It raises `zlib.error` where the body is damaged, and `ModelMalformedError` where it is packed too tightly.
+    """
     if encoding in ("identity", ""):
         return bytes
     if encoding not in ("gzip", "deflate"):

@@ -1,15 +1,19 @@
 """The judges of the wires that do not speak OpenAI, and the watcher that asks them, without a socket."""
 
+import gzip
 import json
+import zlib
+from collections.abc import Callable
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.faults.dialects import DIALECTS
 from yaoki.errors import AIOrchestrationError, ModelMalformedError, ModelTruncatedError
 from yaoki.llm import dialects
 from yaoki.llm.dialects import Judge, Mark
-from yaoki.llm.sdk_watch import WatchedEvents
+from yaoki.llm.sdk_watch import WatchedEvents, WatchedTransport
 
 JUDGES: dict[str, Judge] = {
     "google": dialects.google,
@@ -111,3 +115,35 @@ def test_an_error_inside_the_stream_keeps_its_kind(judge: Judge, said: Any, kind
 )
 def test_what_no_dialect_knows_means_nothing(judge: Judge, odd: Any) -> None:
     assert judge(odd) is Mark.PLAIN
+
+
+@pytest.mark.parametrize("encoding, pack", [("gzip", gzip.compress), ("deflate", zlib.compress), ("", bytes)])
+async def test_what_is_packed_unasked_is_unpacked(encoding: str, pack: Any) -> None:
+    spoken = DIALECTS["google"]
+    packed = pack(spoken.text("One") + spoken.end("STOP"))
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        assert request.headers["accept-encoding"] == "identity"
+        headers = {"content-encoding": encoding} if encoding else {}
+        return httpx2.Response(200, headers=headers, stream=httpx2.ByteStream(packed))
+
+    assert b"One" in await fetched(answer)
+
+
+async def test_what_cannot_be_unpacked_is_refused() -> None:
+    with pytest.raises(ModelMalformedError):
+        await fetched(
+            lambda _: httpx2.Response(200, headers={"content-encoding": "br"}, stream=httpx2.ByteStream(b"?"))
+        )
+    with pytest.raises(ModelMalformedError):
+        await fetched(
+            lambda _: httpx2.Response(
+                200, headers={"content-encoding": "gzip"}, stream=httpx2.ByteStream(b"not packed")
+            )
+        )
+
+
+async def fetched(answer: Callable[[httpx2.Request], httpx2.Response]) -> bytes:
+    transport = WatchedTransport(httpx2.MockTransport(answer), dialects.google)
+    async with httpx2.AsyncClient(transport=transport, trust_env=False) as http:
+        return (await http.post("http://provider.test/")).content

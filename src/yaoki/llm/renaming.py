@@ -1,9 +1,11 @@
 """The door at which failures of pydantic-ai, of an SDK and of the HTTP client below it get our names."""
 
+from collections.abc import Sequence
 from types import TracebackType
+from typing import cast
 
 import httpx2
-from pydantic_ai.exceptions import AgentRunError, ModelContextWindowExceededError, UserError
+from pydantic_ai.exceptions import AgentRunError, FallbackExceptionGroup, ModelContextWindowExceededError, UserError
 
 from yaoki.errors import AIOrchestrationError, ModelContextOverflowError, ModelMalformedError
 from yaoki.llm.failures import UNSUPPORTED, rename
@@ -39,6 +41,9 @@ class Renaming:
 
     def _renamed(self, error: BaseException) -> AIOrchestrationError | None:
         match error:
+            case FallbackExceptionGroup():  # its last model is the one that the chain goes on from
+                names = map(self._renamed, reversed(cast("Sequence[BaseException]", error.exceptions)))
+                return next((name for name in names if name is not None), None)
             case ModelContextWindowExceededError():
                 return ModelContextOverflowError("The request is too long for the model.")
             case UserError() | NotImplementedError():  # by either, a model says that it cannot send such a file

@@ -142,6 +142,17 @@ async def test_what_is_no_answer_is_failed_over(first: FunctionModel) -> None:
     assert [type(notice) for notice in heard] == [AttemptFailed, FailedOver]
 
 
+@pytest.mark.parametrize("way", ["run", "run_stream"])
+async def test_a_fallback_model_that_has_nobody_left_is_failed_over(way: str) -> None:
+    first = FallbackModel(failing(ModelHTTPError(503, "a")), failing(ModelHTTPError(429, "b")))
+    agent = Agent(resilient(first, TestModel(custom_output_text=GOOD)))
+    if way == "run":
+        assert (await agent.run("How many ships?")).output == GOOD
+    else:
+        async with agent.run_stream("How many ships?") as result:
+            assert await result.get_output() == GOOD
+
+
 async def test_an_answer_at_its_limit_or_filtered_says_so() -> None:
     for reason in ("length", "content_filter"):
         response = await ask(resilient(saying("Seven ships", finish_reason=reason), TestModel()))

@@ -271,12 +271,15 @@ async def test_what_happens_to_the_connection_after_the_end_costs_nothing(stage:
 
 
 @pytest.mark.requirement("M18", "M19")
-@pytest.mark.parametrize("end, reason", [("length", "length"), ("filter", "content_filter")])
-async def test_its_words_for_the_end_are_told_in_ours(stage: Stage, end: str, reason: Any) -> None:
+@pytest.mark.parametrize(
+    "end, reason, text",
+    [("length", "length", ANSWER), ("filter", "content_filter", ANSWER), ("filter", "content_filter", "")],
+)
+async def test_its_words_for_the_end_are_told_in_ours(stage: Stage, end: str, reason: Any, text: str) -> None:
     async def heard(name: str) -> Any:
         return (await hear(stage.firsts[name], max_tokens=50)).items[-1]
 
-    came = await stage.each(Says(end=end), heard)
+    came = await stage.each(Says(end=end, text=text), heard)
     assert came == dict.fromkeys(came, Finish(reason))
 
 

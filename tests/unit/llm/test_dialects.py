@@ -109,6 +109,13 @@ def test_an_error_inside_the_stream_keeps_its_kind(judge: Judge, said: Any, kind
     assert raised.value.kind == kind
 
 
+@pytest.mark.requirement("M19")
+def test_a_question_that_google_blocks_is_answered_by_that() -> None:
+    watched = WatchedEvents(dialects.google)
+    list(watched.feed(event({"promptFeedback": {"blockReason": "SAFETY"}})))
+    list(watched.close())
+
+
 @pytest.mark.parametrize("judge", [dialects.anthropic, *JUDGES.values()])
 @pytest.mark.parametrize(
     "odd", [None, 3, [], {}, {"choices": []}, {"candidates": [None]}, {"type": 7}, {"error": None}]

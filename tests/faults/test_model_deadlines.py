@@ -28,7 +28,8 @@ async def test_silence_before_the_first_token_ends_at_its_deadline(fault: str) -
         assert bench.first.requests[0].left
     told.assert_whole(ANSWER, failovers=1)
     assert told.failovers[0].kind == "model.timeout"
-    assert FIRST_TOKEN_S - 0.1 <= bench.failover_s <= FIRST_TOKEN_S + FAILOVER_S
+    assert bench.providers[1].requests[0].at - told.asked >= FIRST_TOKEN_S - 0.1  # a busy provider sees it late
+    assert bench.failover_s <= FIRST_TOKEN_S + FAILOVER_S
 
 
 @pytest.mark.requirement("M9")

@@ -1,6 +1,7 @@
 """What the chain has said about one answer, and how a client is told."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -90,7 +91,7 @@ class Told:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What is known so far, as headers."""
-        models = ", ".join(quote(name, safe=_HEADER_SAFE) for name in self.models).encode()
+        models = ", ".join(map(_quoted, self.models)).encode()
         return [
             *([(b"x-yaoki-model", models)] if models else ()),
             (b"x-yaoki-failovers", b"%d" % len(self.failovers)),
@@ -149,6 +150,11 @@ class Told:
     def _wrote(self, model: str) -> None:
         if model and (not self.models or self.models[-1] != model):
             self.models.append(model)
+
+
+@lru_cache(maxsize=64)
+def _quoted(name: str) -> str:
+    return quote(name, safe=_HEADER_SAFE)
 
 
 def mapping(details: object) -> dict[str, Any]:

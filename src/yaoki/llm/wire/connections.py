@@ -139,14 +139,18 @@ class Response:
 class _Protocol(ResponseHandler):
     """Reads in pieces of a size that costs little, and tells the reader of a body that its framing is broken.
 
-    The library only closes the connection then, and the reader would wait for ever. There is no public hook; the tests
-    of broken framing pin this one.
+    The library only closes the connection then, and the reader would wait for ever. There are no public hooks; tests
+    of broken framing pin this one, and those of floods that for pauses.
     """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if hasattr(transport, "max_size"):  # asyncio's own, which its types do not know; other loops have none
             setattr(transport, "max_size", _READ_BYTES)  # noqa: B010
         super().connection_made(transport)
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        if self._reading_paused or self._buffer_paused:  # it asks for each piece that is taken, paused or not
+            super().resume_reading(resume_parser)
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         body = self._payload

@@ -4,8 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import ExitStack, aclosing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -51,8 +51,7 @@ async def run(subject: Subject, cases: Sequence[Case]) -> list[Result]:
     python = await asyncio.to_thread(subject.python)
     results: list[Result] = []
     for start in range(0, len(cases), subject.lot):
-        results += await _run_lot(subject, python, cases[start : start + subject.lot])
-        _say(f"\r{subject.name:22} {len(results):4} of {len(cases)}")
+        results += await _run_lot(subject, python, cases[start : start + subject.lot], (start, len(cases)))
     _say("\n")
     return await again_if_hung(subject, python, results)
 
@@ -61,18 +60,25 @@ async def again_if_hung(subject: Subject, python: Path, results: list[Result]) -
     """A hang is believed if it happens twice: the machine may have been busy. Returns all results."""
     hung = [at for at, result in enumerate(results) if result.hung]
     if hung:
-        for at, result in zip(hung, await _run_lot(subject, python, [results[at].case for at in hung]), strict=True):
+        again = await _run_lot(subject, python, [results[at].case for at in hung], (0, len(hung)))
+        for at, result in zip(hung, again, strict=True):
             results[at] = result
+        _say(" hung before\n")
     return results
 
 
-async def _run_lot(subject: Subject, python: Path, cases: Sequence[Case]) -> list[Result]:
+async def _run_lot(subject: Subject, python: Path, cases: Sequence[Case], of: tuple[int, int]) -> list[Result]:
+    """`of`: cases that are done, and all of them; said as the lot goes on."""
     async with staged(cases) as pairs:
         with ExitStack() as stack:
             gateway = await asyncio.to_thread(stack.enter_context, subject.gateway(pairs))
             await _until_quiet(pairs)
             cells = [subject.cell(pair, gateway) for pair in pairs.values()]
-            heard = await _hear(subject, python, cells)
+            heard: dict[str, Heard] = {}
+            async with aclosing(_hear(subject, python, cells)) as told:
+                async for name, one in told:
+                    heard[name] = one
+                    _say(f"\r{subject.name:22} {of[0] + len(heard):4} of {of[1]}")
         return [_result(pair, heard.get(name)) for name, pair in pairs.items()]
 
 
@@ -89,8 +95,8 @@ def _result(pair: Pair, heard: Heard | None) -> Result:
     return Result(case=pair.case, verdict=verdict(pair, heard), heard=heard, asked=asked)
 
 
-async def _hear(subject: Subject, python: Path, cells: list[Cell]) -> dict[str, Heard]:
-    """What the child process heard, by cell; a child that dies has heard no more."""
+async def _hear(subject: Subject, python: Path, cells: list[Cell]) -> AsyncGenerator[tuple[str, Heard], None]:
+    """What the child process heard, with the cell's name; a child that dies has heard no more."""
     child = await asyncio.create_subprocess_exec(
         python,
         "-m",
@@ -105,20 +111,17 @@ async def _hear(subject: Subject, python: Path, cells: list[Cell]) -> dict[str, 
     )
     if child.stdin is None or child.stdout is None:
         raise RuntimeError("A child without its pipes.")
-    heard: dict[str, Heard] = {}
     try:
         child.stdin.write(json.dumps([asdict(cell) for cell in cells]).encode())
         child.stdin.close()
         while line := await child.stdout.readline():
             told = json.loads(line)
-            name = told.pop("id")
-            heard[name] = Heard(**told)
+            yield told.pop("id"), Heard(**told)
         await child.wait()
     finally:
         if child.returncode is None:
             child.kill()
             await child.wait()
-    return heard
 
 
 def _say(words: str) -> None:

@@ -9,7 +9,7 @@ from yaoki.faults import ANSWER, Script
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.chain_model import ChainModel
 
-BROKEN = ["cut_in_call", "reset_in_call", "stall_in_call", "cut_after_call", "cut_call_finished", "call_missing"]
+BROKEN = ["cut_in_call", "reset_in_call", "stall_in_call", "cut_after_call", "cut_call_finished"]
 HEALTHY = ["tool_call", "tool_call_at_once", "tool_call_stop"]
 ARGUMENTS = {"amount": 12, "currency": "EUR"}
 

@@ -177,7 +177,6 @@ _FAULTS = (
     Fault("length_in_call", "M27", partial(calls.broken, how="length"), "finish reason `length` inside a call's arguments"),
     Fault("cut_after_call", "M27", partial(calls.broken, how="end", whole_first=True), "a whole call, then a clean end inside a second one"),
     Fault("cut_call_finished", "M27", partial(calls.call_of, arguments='{"amount": 12, "currency": "EU'), "a call that is cut in its arguments, and called finished"),
-    Fault("call_missing", "M27", partial(endings.ended, reason="tool_calls"), "words, finish reason `tool_calls`, and no call"),
     # ---- odd and healthy
     _odd("tool_call", calls.call, "a healthy tool call, then an answer in words"),
     _odd("tool_call_at_once", partial(calls.call, at_once=True), "the same in one piece"),

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from yaoki.faults import ANSWER
-from yaoki.faults.port import HOST, Port
+from yaoki.faults.http_listener import HOST, HttpListener
+from yaoki.faults.raw_http import Connection, Request, chunked, head
 from yaoki.faults.script import PROBE, quoted, tokens
-from yaoki.faults.wire import Line, Request, chunked, head
 
 STATUSES = {
     "overloaded": (529, "overloaded_error"),
@@ -55,7 +55,7 @@ class AnthropicProvider:
         self.says = says or Says()
         self.asked: list[dict[str, Any]] = []
         self.headers: dict[str, str] = {}
-        self._port = Port(self._routed)
+        self._port = HttpListener(self._routed)
 
     async def __aenter__(self) -> Self:
         await self._port.listen()
@@ -70,7 +70,7 @@ class AnthropicProvider:
     def base_url(self) -> str:
         return f"http://{HOST}:{self._port.number}"
 
-    async def _routed(self, line: Line, request: Request) -> None:
+    async def _routed(self, peer: Connection, request: Request) -> None:
         body, says = request.json(), self.says
         assert request.path == "/v1/messages", request.path
         self.headers = request.headers
@@ -80,27 +80,27 @@ class AnthropicProvider:
         if not probe:
             self.asked.append(body)
         if (probe or prefilled) and not says.prefill:
-            await _refuse(line, 400, "invalid_request_error", "This model does not support assistant message prefill.")
+            await _refuse(peer, 400, "invalid_request_error", "This model does not support assistant message prefill.")
         elif probe:
-            await _Stream(line, Says(), body).play(" Paris.")
+            await _Stream(peer, Says(), body).play(" Paris.")
         elif says.fault in STATUSES:
-            await _refuse(line, *STATUSES[says.fault], _MESSAGES.get(says.fault, "Scripted."))
+            await _refuse(peer, *STATUSES[says.fault], _MESSAGES.get(says.fault, "Scripted."))
         else:
-            await _Stream(line, says, body).play(_rest(says, body))
+            await _Stream(peer, says, body).play(_rest(says, body))
 
 
 class _Stream:
-    def __init__(self, line: Line, says: Says, body: dict[str, Any]) -> None:
-        self._line = line
+    def __init__(self, peer: Connection, says: Says, body: dict[str, Any]) -> None:
+        self._peer = peer
         self._says = says
         self._body = body
 
     async def play(self, text: str) -> None:
         says = self._says
         if says.fault == "page":
-            await self._line.answer(200, b"<!DOCTYPE html><title>Sign in</title>", content_type="text/html")
+            await self._peer.answer(200, b"<!DOCTYPE html><title>Sign in</title>", content_type="text/html")
             return
-        await self._line.send(head(200, "text/event-stream", {"transfer-encoding": "chunked"}))
+        await self._peer.send(head(200, "text/event-stream", {"transfer-encoding": "chunked"}))
         usage = {"input_tokens": 25, "output_tokens": 1}
         start = {"id": "msg_1", "type": "message", "role": "assistant", "model": self._body["model"], "content": []}
         await self._event(
@@ -116,15 +116,15 @@ class _Stream:
                 return
         if says.fault == "stop_without_reason":
             await self._event("message_stop")
-            await self._line.send(b"0\r\n\r\n")
+            await self._peer.send(b"0\r\n\r\n")
             return
         delta = {"stop_reason": says.stop_reason, "stop_sequence": None}
         await self._event("message_delta", delta=delta, usage={"output_tokens": 40})
         if says.fault == "left_open":
-            await self._line.until_left()
+            await self._peer.until_left()
             return
         await self._event("message_stop")
-        await self._line.send(b"0\r\n\r\n")
+        await self._peer.send(b"0\r\n\r\n")
 
     async def _think(self, thinking: str) -> None:
         block = {"type": "thinking", "thinking": "", "signature": ""}
@@ -160,27 +160,27 @@ class _Stream:
         """Whether the stream does; else its fault has been played."""
         match self._says.fault:
             case "cut":
-                await self._line.send(b"0\r\n\r\n")
+                await self._peer.send(b"0\r\n\r\n")
             case "reset":
-                self._line.reset()
+                self._peer.reset()
             case "error":
                 await self._event("error", error={"type": "overloaded_error", "message": "Overloaded"})
-                await self._line.send(b"0\r\n\r\n")
+                await self._peer.send(b"0\r\n\r\n")
             case "stall":
-                await self._line.until_left()
+                await self._peer.until_left()
             case _:
                 return True
         return False
 
     async def _event(self, kind: str, **facts: Any) -> None:
         await asyncio.sleep(0)
-        await self._line.send(chunked(f"event: {kind}\ndata: {json.dumps({'type': kind, **facts})}\n\n".encode()))
+        await self._peer.send(chunked(f"event: {kind}\ndata: {json.dumps({'type': kind, **facts})}\n\n".encode()))
 
 
-async def _refuse(line: Line, status: int, kind: str, message: str) -> None:
+async def _refuse(peer: Connection, status: int, kind: str, message: str) -> None:
     error = {"type": "error", "error": {"type": kind, "message": message}}
     headers = {"retry-after": "1"} if status == 429 else {}
-    await line.answer(status, json.dumps(error).encode(), headers=headers)
+    await peer.answer(status, json.dumps(error).encode(), headers=headers)
 
 
 def _rest(says: Says, body: dict[str, Any]) -> str:

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 from tests.faults.dialects import DIALECTS
 from yaoki.faults import ANSWER
-from yaoki.faults.port import HOST, Port
+from yaoki.faults.http_listener import HOST, HttpListener
 from yaoki.faults.provider import until_sent_or_left
+from yaoki.faults.raw_http import Connection, Request, chunked, head
 from yaoki.faults.script import PROBE, quoted, tokens
-from yaoki.faults.wire import Line, Request, chunked, head
 
 RETRY_AFTER_S = 1
 _PING_S = 0.05
@@ -53,7 +53,7 @@ class DialectProvider:
         self.says = says or Says()
         self.asked: list[dict[str, Any]] = []
         self.left = 0
-        self._port = Port(self._routed)
+        self._port = HttpListener(self._routed)
 
     async def __aenter__(self) -> Self:
         await self._port.listen()
@@ -74,45 +74,45 @@ class DialectProvider:
         self.asked.clear()
         self.left = 0
 
-    async def _routed(self, line: Line, request: Request) -> None:
+    async def _routed(self, peer: Connection, request: Request) -> None:
         assert request.path.endswith(self.dialect.path), request.path
-        self.left += await until_sent_or_left(line, self._answer(line, request.json()))
+        self.left += await until_sent_or_left(peer, self._answer(peer, request.json()))
 
-    async def _answer(self, line: Line, body: dict[str, Any]) -> None:
+    async def _answer(self, peer: Connection, body: dict[str, Any]) -> None:
         says, said = self.says, self.dialect.said(body)
         prefilled, last = said[-1]
         probe = prefilled and last.strip() == PROBE
         if not probe:
             self.asked.append(body)
         if prefilled and not says.prefill:
-            await self._refuse(line, "bad_request")
+            await self._refuse(peer, "bad_request")
         elif probe:
-            await self._play(line, Says(), " Paris.")
+            await self._play(peer, Says(), " Paris.")
         elif says.fault in self.dialect.refusals:
-            await self._refuse(line, says.fault)
+            await self._refuse(peer, says.fault)
         else:
-            await self._play(line, says, _rest(says.text, said))
+            await self._play(peer, says, _rest(says.text, said))
 
-    async def _refuse(self, line: Line, fault: str) -> None:
+    async def _refuse(self, peer: Connection, fault: str) -> None:
         status, body = self.dialect.refusals[fault]
         waits = {"retry-after": str(RETRY_AFTER_S)} if status == 429 else {}
-        await line.answer(status, json.dumps(body).encode(), headers={**waits, **self.dialect.refusal_headers(body)})
+        await peer.answer(status, json.dumps(body).encode(), headers={**waits, **self.dialect.refusal_headers(body)})
 
-    async def _play(self, line: Line, says: Says, text: str) -> None:
+    async def _play(self, peer: Connection, says: Says, text: str) -> None:
         if says.fault == "page":
-            await line.answer(200, b"<!DOCTYPE html><title>Sign in</title>", content_type="text/html")
+            await peer.answer(200, b"<!DOCTYPE html><title>Sign in</title>", content_type="text/html")
             return
         if says.fault == "hang":
             await _hold()
-        stream = _Stream(line, self, says)
-        await line.send(head(200, self.dialect.content_type, {"transfer-encoding": "chunked"}))
+        stream = _Stream(peer, self, says)
+        await peer.send(head(200, self.dialect.content_type, {"transfer-encoding": "chunked"}))
         if await stream.played(text):
             await stream.ended()
 
 
 class _Stream:
-    def __init__(self, line: Line, provider: DialectProvider, says: Says) -> None:
-        self._line = line
+    def __init__(self, peer: Connection, provider: DialectProvider, says: Says) -> None:
+        self._peer = peer
         self._dialect = provider.dialect
         self._says = says
 
@@ -142,26 +142,26 @@ class _Stream:
         if says.fault != "unfinished":
             await self._send(dialect.end(dialect.words["tools" if says.calls else says.end]))
         if says.fault == "late_cut":
-            self._line.close()
+            self._peer.close()
             return
         await self._send(dialect.close())
         if says.fault == "left_open":
             await _hold()
-        await self._line.send(_END)
+        await self._peer.send(_END)
 
     async def _faulty(self, fault: str | None, token: str) -> bool:
         """Play the fault; whether the stream goes on all the same."""
         match fault:
             case "cut":
-                await self._line.send(_END)
+                await self._peer.send(_END)
             case "reset":
-                self._line.reset()
+                self._peer.reset()
             case "error":
                 await self._send(self._dialect.error())
-                await self._line.send(_END)
+                await self._peer.send(_END)
             case "broken_off":
                 await self._send(self._dialect.end(self._dialect.words["error"]) + self._dialect.close())
-                await self._line.send(_END)
+                await self._peer.send(_END)
             case "stall":
                 await _hold()
             case "drip":
@@ -177,7 +177,7 @@ class _Stream:
 
     async def _send(self, data: bytes) -> None:
         await asyncio.sleep(0)
-        await self._line.send(chunked(data))
+        await self._peer.send(chunked(data))
 
 
 async def _hold() -> None:

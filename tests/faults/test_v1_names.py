@@ -10,7 +10,7 @@ import pytest
 from tests.unit.llm.fakes import Told
 from yaoki.errors import ModelAllFailedError
 from yaoki.faults import ANSWER, Script, ScriptedProvider
-from yaoki.faults.door import HOST
+from yaoki.faults.listener import HOST
 from yaoki.llm.budget import TurnBudget
 from yaoki.llm.candidates import Candidate, CandidatePolicy
 from yaoki.llm.chain import Chain

@@ -1,4 +1,4 @@
-"""By hand: `python -m yaoki.faults provider --fault cut_mid_stream`, and `… proxy`, which has a module of its own."""
+"""The command `python -m yaoki.faults provider --fault cut_mid_stream`; `… proxy` is in `proxy_command`."""
 
 import argparse
 import asyncio
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yaoki.errors import ConfigurationSettingError
-from yaoki.faults import proxy_by_hand
+from yaoki.faults import proxy_command
 from yaoki.faults.provider import ScriptedProvider
 from yaoki.faults.script import ANSWER, BEHAVIOURS, Script
 from yaoki.faults.stopping import until_told_to_stop
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, serve, and return the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["proxy"]:
-        return proxy_by_hand.main(words[1:])
+        return proxy_command.main(words[1:])
     options = _parser().parse_args(words)
     if options.list:
         sys.stdout.write(table() + "\n")

@@ -53,7 +53,7 @@ async def broken(reply: Reply, *, how: str, whole_first: bool = False) -> None:
         case "length":
             await _finish(reply, "length")
         case "reset":
-            reply.line.reset()
+            reply.peer.reset()
         case "stall":
             await reply.hold()
         case _:

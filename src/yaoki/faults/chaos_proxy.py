@@ -13,14 +13,14 @@ from typing import Any, Self, cast
 
 from yaoki.errors import ConfigurationSettingError
 from yaoki.faults import documents
-from yaoki.faults.port import HOST, Port
+from yaoki.faults.http_listener import HOST, HttpListener
 from yaoki.faults.provider import until_sent_or_left
+from yaoki.faults.raw_http import Connection, Request
 from yaoki.faults.recording import Recording, Upstream
 from yaoki.faults.refusals import error_body
 from yaoki.faults.replay import Replay
 from yaoki.faults.script import ChatRequest, Script, kind_of
 from yaoki.faults.table import REFUSED, Fault, fault_named
-from yaoki.faults.wire import Line, Request
 
 _PREFIX = "/v1"
 _CHAT = "/chat/completions"
@@ -77,7 +77,7 @@ class ChaosProxy:
 
     def __init__(self, upstream: Upstream, *, port: int = 0) -> None:
         self._upstream = upstream
-        self._port = Port(self._routed, port)
+        self._port = HttpListener(self._routed, port)
         self._passage = Passage(script=Script())
         self._left: int | None = None
         self._under_way: set[asyncio.Task[Any]] = set()
@@ -120,23 +120,23 @@ class ChaosProxy:
 
     # ------------------------------------------------------------------------------------------------------- answering
 
-    async def _routed(self, line: Line, request: Request) -> None:
+    async def _routed(self, peer: Connection, request: Request) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())
         self._under_way.add(task)
         try:
-            await self._answer(line, request)
+            await self._answer(peer, request)
         finally:
             self._under_way.discard(task)
 
-    async def _answer(self, line: Line, request: Request) -> None:
+    async def _answer(self, peer: Connection, request: Request) -> None:
         passage = self._passage
         passage.secrets |= _secrets(request)
         if "transfer-encoding" in request.headers:
-            await line.answer(411, _error("Requests need a content length here."))
-            line.close()
+            await peer.answer(411, _error("Requests need a content length here."))
+            peer.close()
             return
         if not request.path.startswith(f"{_PREFIX}/"):
-            await line.answer(404, _error("The base URL ends in /v1."))
+            await peer.answer(404, _error("The base URL ends in /v1."))
             return
         relative = replace(request, path=request.path.removeprefix(_PREFIX))
         if (
@@ -144,24 +144,24 @@ class ChaosProxy:
             and relative.method == "POST"
             and kind_of(ChatRequest(body=request.json())) != "probe"
         ):
-            await self._chat(line, relative, passage)
+            await self._chat(peer, relative, passage)
             return
         passage.others += 1
-        await _pass_on(line, await self._upstream.ask(relative))
+        await _pass_on(peer, await self._upstream.ask(relative))
 
-    async def _chat(self, line: Line, request: Request, passage: Passage) -> None:
+    async def _chat(self, peer: Connection, request: Request, passage: Passage) -> None:
         passage.asked += 1
         fault = self._next(passage.script)
         recording = await self._upstream.ask(request)
         if recording.trouble:
             passage.troubles.append(recording.trouble)
-            await _pass_on(line, recording)
+            await _pass_on(peer, recording)
             return
         passage.answers.append(recording.text)
         if not fault.healthy:
             passage.hurt.append(recording.text)
-            line.heard = bytearray()
-            passage.heard.append(line.heard)
+            peer.heard = bytearray()
+            passage.heard.append(peer.heard)
         fired = False
 
         def fire() -> None:
@@ -173,11 +173,11 @@ class ChaosProxy:
             if fault.healthy:
                 passage.answers.append(reply.text)  # some oddities are odd words
 
-        reply = Replay(line, ChatRequest(body=request.json()), passage.script, recording, fire)
+        reply = Replay(peer, ChatRequest(body=request.json()), passage.script, recording, fire)
         try:
-            await until_sent_or_left(line, documents.play(reply, fault))
+            await until_sent_or_left(peer, documents.play(reply, fault))
         finally:
-            line.heard = None
+            peer.heard = None
 
     def _next(self, script: Script) -> Fault:
         """The fault that this request is to be hit by."""
@@ -192,8 +192,8 @@ def _error(message: str) -> bytes:
     return json.dumps(error_body(message)).encode()
 
 
-async def _pass_on(line: Line, recording: Recording) -> None:
-    await line.answer(recording.status, recording.body, content_type=recording.content_type)
+async def _pass_on(peer: Connection, recording: Recording) -> None:
+    await peer.answer(recording.status, recording.body, content_type=recording.content_type)
 
 
 def _secrets(request: Request) -> set[str]:

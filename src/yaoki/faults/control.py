@@ -13,9 +13,9 @@ from dataclasses import asdict, fields, replace
 from typing import Any, cast
 
 from yaoki.errors import ConfigurationSettingError
-from yaoki.faults.port import Route
+from yaoki.faults.http_listener import Route
+from yaoki.faults.raw_http import Connection, Request
 from yaoki.faults.script import Script
-from yaoki.faults.wire import Line, Request
 
 PATH = "/control"
 
@@ -23,17 +23,17 @@ PATH = "/control"
 def control_route(state: Callable[[], dict[str, Any]], obey: Callable[[dict[str, Any]], Awaitable[None]]) -> Route:
     """The route of a control port: `state` says what happened, `obey` takes the body of a POST."""
 
-    async def route(line: Line, request: Request) -> None:
+    async def route(peer: Connection, request: Request) -> None:
         if request.path != PATH or request.method not in ("GET", "POST"):
-            await line.answer(404, b"{}")
+            await peer.answer(404, b"{}")
             return
         try:
             if request.method == "POST":
                 await obey(request.json())
         except ConfigurationSettingError as error:
-            await line.answer(400, json.dumps({"error": error.message}).encode())
+            await peer.answer(400, json.dumps({"error": error.message}).encode())
             return
-        await line.answer(200, json.dumps(state()).encode())
+        await peer.answer(200, json.dumps(state()).encode())
 
     return route
 

@@ -2,8 +2,8 @@
 
 import json
 
+from yaoki.faults.raw_http import head
 from yaoki.faults.reply import Reply, Style
-from yaoki.faults.wire import head
 
 _ASTRAL = "👩‍🚀"
 
@@ -62,8 +62,8 @@ async def in_http_chunk(reply: Reply) -> None:
     """The connection closes inside an HTTP chunk."""
     await reply.before()
     reply.fire()
-    await reply.line.send(b'400\r\ndata: {"id": "chatcmpl-half"')
-    reply.line.close()
+    await reply.peer.send(b'400\r\ndata: {"id": "chatcmpl-half"')
+    reply.peer.close()
 
 
 async def done_without_finish(reply: Reply) -> None:
@@ -88,8 +88,8 @@ async def wrong_length(reply: Reply, *, extra: int) -> None:
     reply.fire()
     events = [reply.chunk({"role": "assistant", "content": ""}), reply.chunk({"content": reply.text[: reply.at]})]
     body = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
-    await reply.line.send(head(200, "text/event-stream", {"content-length": str(len(body) + extra)}) + body)
-    reply.line.close()
+    await reply.peer.send(head(200, "text/event-stream", {"content-length": str(len(body) + extra)}) + body)
+    reply.peer.close()
 
 
 async def broken_finish(reply: Reply, word: str) -> None:
@@ -105,8 +105,8 @@ async def document(reply: Reply) -> None:
     """What a fault of streams becomes where no stream was asked for: a document cut at the same share of its length."""
     body = json.dumps(reply.document(), ensure_ascii=False).encode()
     share = reply.at / max(1, len(reply.text))
-    await reply.line.send(head(200, "application/json", {"content-length": str(len(body))}))
-    await reply.line.send(body[: int((len(body) - 1) * share)])
+    await reply.peer.send(head(200, "application/json", {"content-length": str(len(body))}))
+    await reply.peer.send(body[: int((len(body) - 1) * share)])
     await _leave(reply, "close")
 
 
@@ -114,8 +114,8 @@ async def _leave(reply: Reply, how: str) -> None:
     reply.fire()
     match how:
         case "reset":
-            reply.line.reset()
+            reply.peer.reset()
         case "close":
-            reply.line.close()
+            reply.peer.close()
         case _:
             await reply.end()

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from yaoki.faults.cuts import document as cut
+from yaoki.faults.raw_http import head
 from yaoki.faults.refusals import error_body
 from yaoki.faults.reply import Json, Reply
 from yaoki.faults.table import Fault
-from yaoki.faults.wire import head
 
 _TOO_MANY = 400
 _LATE = ("slow_first_byte", "slow_first_token", "hiccup")
@@ -37,7 +37,7 @@ async def _whole(reply: Reply) -> None:
 async def _stalls(reply: Reply) -> None:
     """Half a document, then silence."""
     body = json.dumps(reply.document()).encode()
-    await reply.line.send(head(200, "application/json", {"content-length": str(len(body))}) + body[: len(body) // 2])
+    await reply.peer.send(head(200, "application/json", {"content-length": str(len(body))}) + body[: len(body) // 2])
     reply.fire()
     await reply.hold()
 
@@ -45,9 +45,9 @@ async def _stalls(reply: Reply) -> None:
 async def _resets(reply: Reply) -> None:
     """Half a document, then a reset."""
     body = json.dumps(reply.document()).encode()
-    await reply.line.send(head(200, "application/json", {"content-length": str(len(body))}) + body[: len(body) // 2])
+    await reply.peer.send(head(200, "application/json", {"content-length": str(len(body))}) + body[: len(body) // 2])
     reply.fire()
-    reply.line.reset()
+    reply.peer.reset()
 
 
 async def _error(reply: Reply) -> None:
@@ -60,7 +60,7 @@ async def _no_json(reply: Reply) -> None:
     """A body of the right length that ends inside its JSON."""
     reply.fire()
     body = json.dumps(reply.document()).encode()
-    await reply.line.answer(200, body[: len(body) * 2 // 3])
+    await reply.peer.answer(200, body[: len(body) * 2 // 3])
 
 
 async def _says(reply: Reply, words: Callable[[Reply], str], reason: str) -> None:
@@ -70,7 +70,7 @@ async def _says(reply: Reply, words: Callable[[Reply], str], reason: str) -> Non
 
 
 async def _send(reply: Reply, body: Json) -> None:
-    await reply.line.answer(200, json.dumps(body, ensure_ascii=False).encode())
+    await reply.peer.answer(200, json.dumps(body, ensure_ascii=False).encode())
 
 
 def _half(reply: Reply) -> str:

@@ -31,7 +31,7 @@ async def done_only(reply: Reply) -> None:
 async def empty_body(reply: Reply) -> None:
     """A 200 without a body."""
     reply.fire()
-    await reply.line.answer(200, b"", content_type="text/event-stream")
+    await reply.peer.answer(200, b"", content_type="text/event-stream")
 
 
 async def endless(reply: Reply, words: str = "", *, field: str = "content") -> None:

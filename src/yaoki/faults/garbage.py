@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from yaoki.faults.raw_http import head
 from yaoki.faults.reply import Json, Reply
-from yaoki.faults.wire import head
 
 
 async def error_event(reply: Reply, error: Any, *, name: str = "", started: bool = True) -> None:
@@ -63,7 +63,7 @@ async def bad_chunk_size(reply: Reply) -> None:
     """An HTTP chunk whose size is no number."""
     await reply.before()
     reply.fire()
-    await reply.line.send(b"zz\r\nnot a chunk\r\n")
+    await reply.peer.send(b"zz\r\nnot a chunk\r\n")
     await reply.after()
 
 
@@ -71,8 +71,8 @@ async def second_head(reply: Reply) -> None:
     """Another response's head in the middle of the body."""
     await reply.before()
     reply.fire()
-    await reply.line.send(head(502, "text/html", {"content-length": "0"}))
-    reply.line.close()
+    await reply.peer.send(head(502, "text/html", {"content-length": "0"}))
+    reply.peer.close()
 
 
 async def not_gzip(reply: Reply) -> None:

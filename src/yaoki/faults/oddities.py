@@ -4,8 +4,8 @@ import asyncio
 import json
 from collections.abc import Sequence
 
+from yaoki.faults.raw_http import head
 from yaoki.faults.reply import Json, Reply, Style
-from yaoki.faults.wire import head
 
 _AFTER_S = 0.01
 
@@ -106,9 +106,9 @@ async def after_finish(reply: Reply, data: bytes, *, how: str = "end") -> None:
         await reply.raw(data)
     match how:
         case "reset":
-            reply.line.reset()
+            reply.peer.reset()
         case "close":
-            reply.line.close()
+            reply.peer.close()
         case _:
             await reply.end()
 
@@ -125,7 +125,7 @@ async def no_last_blank_line(reply: Reply) -> None:
 async def whole_document(reply: Reply, *, blanks: int = 0) -> None:
     """A whole completion, although a stream was asked for; `blanks` keep-alive blanks come first."""
     reply.fire()
-    await reply.line.send(head(200, "application/json", {"transfer-encoding": "chunked"}))
+    await reply.peer.send(head(200, "application/json", {"transfer-encoding": "chunked"}))
     for _ in range(blanks):
         await asyncio.sleep(reply.script.pause_s)
         await reply.raw(b"\n")
@@ -138,14 +138,14 @@ async def one_write(reply: Reply) -> None:
     reply.fire()
     chunks = [reply.chunk({"role": "assistant", "content": reply.text}), reply.chunk({}, "stop")]
     body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks).encode() + b"data: [DONE]\n\n"
-    await reply.line.send(head(200, "text/event-stream", {"content-length": str(len(body))}) + body)
+    await reply.peer.send(head(200, "text/event-stream", {"content-length": str(len(body))}) + body)
 
 
 async def trailers(reply: Reply) -> None:
     """Trailers after the last HTTP chunk."""
     await _to_the_finish(reply)
     await reply.done()
-    await reply.line.send(b"0\r\nx-tokens: 12\r\nx-checksum: abc\r\n\r\n")
+    await reply.peer.send(b"0\r\nx-tokens: 12\r\nx-checksum: abc\r\n\r\n")
 
 
 async def says(reply: Reply, words: str) -> None:

@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from yaoki.faults import control
-from yaoki.faults.port import HOST, Port
+from yaoki.faults.http_listener import HOST, HttpListener
+from yaoki.faults.raw_http import Connection, Request
 from yaoki.faults.refusals import error_body
 from yaoki.faults.reply import Reply
 from yaoki.faults.script import ChatRequest, Kind, Script, kind_of, words_for
 from yaoki.faults.table import FAULTS, REFUSED, Fault, cut_document, fault_named
-from yaoki.faults.wire import Line, Request
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
 _HEALTHY = Fault("healthy", "", Reply.healthy, "a healthy answer", healthy=True)
@@ -82,8 +82,10 @@ class ScriptedProvider:
         self.fired: Counter[str] = Counter()
         self._happened = asyncio.Event()
         self._steps: deque[_Step] = deque()
-        self._port = Port(self._routed, port)
-        self._control = Port(control.control_route(self.state, lambda body: self.play(*control.scripts_from(body))))
+        self._port = HttpListener(self._routed, port)
+        self._control = HttpListener(
+            control.control_route(self.state, lambda body: self.play(*control.scripts_from(body)))
+        )
         self._load(scripts or (Script(),))
 
     def __repr__(self) -> str:
@@ -163,18 +165,18 @@ class ScriptedProvider:
 
     # ------------------------------------------------------------------------------------------------------- answering
 
-    async def _routed(self, line: Line, request: Request) -> None:
+    async def _routed(self, peer: Connection, request: Request) -> None:
         match request.method, request.path:
             case "POST", "/v1/chat/completions":
-                await self._chat(line, request)
+                await self._chat(peer, request)
             case "GET", "/v1/models":
-                await self._models(line)
+                await self._models(peer)
             case _, "/login":
-                await line.answer(200, b"<!DOCTYPE html><title>Sign in</title>", content_type="text/html")
+                await peer.answer(200, b"<!DOCTYPE html><title>Sign in</title>", content_type="text/html")
             case _:
-                await line.answer(404, json.dumps(error_body("No such route.")).encode())
+                await peer.answer(404, json.dumps(error_body("No such route.")).encode())
 
-    async def _chat(self, line: Line, request: Request) -> None:
+    async def _chat(self, peer: Connection, request: Request) -> None:
         chat = ChatRequest(body=request.json())
         kind = kind_of(chat)
         script, fault = self._next(kind)
@@ -189,7 +191,7 @@ class ScriptedProvider:
         self._happened.set()
         text = words_for(chat, script, kind)
         if text is None:
-            await line.answer(400, json.dumps(error_body("The last message must be from the user.")).encode())
+            await peer.answer(400, json.dumps(error_body("The last message must be from the user.")).encode())
             return
 
         def fire() -> None:
@@ -199,19 +201,19 @@ class ScriptedProvider:
                 self._happened.set()
 
         try:
-            record.left = await until_sent_or_left(line, _play(Reply(line, chat, script, text, fire), fault))
+            record.left = await until_sent_or_left(peer, _play(Reply(peer, chat, script, text, fire), fault))
         finally:
             record.ended_at = SYSTEM_CLOCK.monotonic()
         self._happened.set()
 
-    async def _models(self, line: Line) -> None:
+    async def _models(self, peer: Connection) -> None:
         script, fault = self._next("models")
         if fault.whole:
-            reply = Reply(line, ChatRequest(body={}), script, "", lambda: self.fired.update([fault.name]))
+            reply = Reply(peer, ChatRequest(body={}), script, "", lambda: self.fired.update([fault.name]))
             await fault.play(reply)
             return
         models = [{"id": "scripted", "object": "model", "created": 0, "owned_by": "yaoki"}]
-        await line.answer(200, json.dumps({"object": "list", "data": models}).encode())
+        await peer.answer(200, json.dumps({"object": "list", "data": models}).encode())
 
     def _next(self, kind: Kind) -> tuple[Script, Fault]:
         """The script for this request, and its fault if that is to be played now."""
@@ -230,14 +232,14 @@ async def _play(reply: Reply, fault: Fault) -> None:
     if reply.request.streamed or fault.whole:
         await fault.play(reply)
     elif fault.healthy:
-        await reply.line.answer(200, json.dumps(reply.document()).encode())
+        await reply.peer.answer(200, json.dumps(reply.document()).encode())
     else:
         await cut_document(reply)
 
 
-async def until_sent_or_left(line: Line, play: Coroutine[Any, Any, None]) -> bool:
+async def until_sent_or_left(peer: Connection, play: Coroutine[Any, Any, None]) -> bool:
     """Play until it is over or the client has gone, whichever comes first; returns whether the client left."""
-    playing, leaving = asyncio.create_task(play), asyncio.create_task(line.until_left())
+    playing, leaving = asyncio.create_task(play), asyncio.create_task(peer.until_left())
     try:
         await asyncio.wait({playing, leaving}, return_when=asyncio.FIRST_COMPLETED)
         left = not playing.done()
@@ -246,11 +248,11 @@ async def until_sent_or_left(line: Line, play: Coroutine[Any, Any, None]) -> boo
             task.cancel()
         await asyncio.wait({playing, leaving})
     if left:
-        line.close()
+        peer.close()
         return True
     try:
         playing.result()
     except ConnectionError:
-        line.close()
+        peer.close()
         return True
     return False

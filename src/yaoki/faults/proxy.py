@@ -13,11 +13,11 @@ from typing import Any, Literal, Self, cast
 
 from yaoki.errors import ConfigurationSettingError
 from yaoki.faults import control
-from yaoki.faults.door import HOST, Door
+from yaoki.faults.http_listener import HttpListener
 from yaoki.faults.link import HEALTHY, Link, link_from
-from yaoki.faults.port import Port
+from yaoki.faults.listener import HOST, Listener
+from yaoki.faults.raw_http import reset
 from yaoki.faults.relay import Relay, Streams
-from yaoki.faults.wire import reset
 
 _READ_AHEAD = 65_536
 _NOW = ("cut", "reset")
@@ -74,8 +74,8 @@ class FaultProxy:
         self._connections: dict[asyncio.Task[None], _Connection] = {}
         self._passed = {"up": 0, "down": 0}
         self._closing = False
-        self._door = Door(self._accepted, port, limit=_READ_AHEAD)
-        self._control = Port(control.control_route(self.state, self._obey))
+        self._listener = Listener(self._accepted, port, limit=_READ_AHEAD)
+        self._control = HttpListener(control.control_route(self.state, self._obey))
 
     def __repr__(self) -> str:
         return f"<FaultProxy {self.address} → {self.target} open={self.open} fired={dict(self.fired)}>"
@@ -92,7 +92,7 @@ class FaultProxy:
     @property
     def address(self) -> str:
         """What a client is given: `127.0.0.1:port`."""
-        return f"{HOST}:{self._door.number}"
+        return f"{HOST}:{self._listener.number}"
 
     @property
     def control_url(self) -> str:
@@ -107,12 +107,12 @@ class FaultProxy:
     async def start(self) -> None:
         """Open the control port and listen."""
         await self._control.listen()
-        await self._door.listen()
+        await self._listener.listen()
 
     async def aclose(self) -> None:
         """Stop listening and reset every connection."""
         self._closing = True
-        self._door.close()
+        self._listener.close()
         for connection in self._connections:
             connection.cancel()
         if self._connections:
@@ -127,9 +127,9 @@ class FaultProxy:
                 connection.obey(link)
         if link.refuse:
             self._fire("refuse", 1)
-            self._door.refuse()
+            self._listener.refuse()
         else:
-            await self._door.listen()
+            await self._listener.listen()
 
     def cut(self) -> int:
         """Close every open connection in good order, on both sides; returns how many."""

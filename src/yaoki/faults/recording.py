@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, cast
 
-from yaoki.faults.wire import Request
+from yaoki.faults.raw_http import Request
 
 Json = dict[str, Any]
 

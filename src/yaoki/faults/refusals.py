@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
+from yaoki.faults.raw_http import head
 from yaoki.faults.reply import Json, Reply
-from yaoki.faults.wire import head
 
 _PAGE = (
     b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head>"
@@ -24,76 +24,76 @@ async def status(
     reply.fire()
     body = error_body(f"Scripted {code}.", type=kind, code=error_code)
     headers = {"retry-after": f"{reply.script.retry_after_s:g}"} if wait else {}
-    await reply.line.answer(code, json.dumps(body).encode(), headers=headers)
+    await reply.peer.answer(code, json.dumps(body).encode(), headers=headers)
 
 
 async def status_page(reply: Reply, code: int) -> None:
     """A status with a page, as gateways send it."""
     reply.fire()
     page = f"<html><head><title>{code}</title></head><body><center>nginx</center></body></html>".encode()
-    await reply.line.answer(code, page, content_type="text/html")
+    await reply.peer.answer(code, page, content_type="text/html")
 
 
 async def page(reply: Reply, *, content_type: str = "text/html; charset=utf-8") -> None:
     """A 200 with a page."""
     reply.fire()
-    await reply.line.answer(200, _PAGE, content_type=content_type)
+    await reply.peer.answer(200, _PAGE, content_type=content_type)
 
 
 async def document(reply: Reply, body: Any, *, content_type: str = "application/json") -> None:
     """A 200 with JSON that is no completion."""
     reply.fire()
-    await reply.line.answer(200, json.dumps(body).encode(), content_type=content_type)
+    await reply.peer.answer(200, json.dumps(body).encode(), content_type=content_type)
 
 
 async def bare(reply: Reply, code: int) -> None:
     """A status without a body."""
     reply.fire()
-    await reply.line.send(f"HTTP/1.1 {code} Scripted\r\n\r\n".encode())
+    await reply.peer.send(f"HTTP/1.1 {code} Scripted\r\n\r\n".encode())
 
 
 async def plain(reply: Reply, text: str) -> None:
     """A 200 with a sentence."""
     reply.fire()
-    await reply.line.answer(200, text.encode(), content_type="text/plain")
+    await reply.peer.answer(200, text.encode(), content_type="text/plain")
 
 
 async def redirect(reply: Reply, location: str, *, code: int = 302) -> None:
     """A redirect; `{host}` in the location stands for this provider's own."""
     reply.fire()
-    host = reply.line.local_address
-    await reply.line.answer(code, b"", headers={"location": location.format(host=host, port=host.rpartition(":")[2])})
+    host = reply.peer.local_address
+    await reply.peer.answer(code, b"", headers={"location": location.format(host=host, port=host.rpartition(":")[2])})
 
 
 async def closes_at_once(reply: Reply) -> None:
     """The connection ends without a byte."""
     reply.fire()
-    reply.line.close()
+    reply.peer.close()
 
 
 async def resets_at_once(reply: Reply) -> None:
     """The connection is reset without a byte."""
     reply.fire()
-    reply.line.reset()
+    reply.peer.reset()
 
 
 async def half_head(reply: Reply) -> None:
     """The connection ends inside the head."""
     reply.fire()
-    await reply.line.send(head(200, "text/event-stream", {"transfer-encoding": "chunked"})[:-20])
-    reply.line.close()
+    await reply.peer.send(head(200, "text/event-stream", {"transfer-encoding": "chunked"})[:-20])
+    reply.peer.close()
 
 
 async def banner(reply: Reply) -> None:
     """Another protocol answers."""
     reply.fire()
-    await reply.line.send(b"SSH-2.0-OpenSSH_9.6\r\n")
-    reply.line.close()
+    await reply.peer.send(b"SSH-2.0-OpenSSH_9.6\r\n")
+    reply.peer.close()
 
 
 async def endless_head(reply: Reply) -> None:
     """Header follows header as fast as they are taken."""
     reply.fire()
-    await reply.line.send(b"HTTP/1.1 200 OK\r\n")
+    await reply.peer.send(b"HTTP/1.1 200 OK\r\n")
     while True:
-        await reply.line.send(b"x-filler: " + b"y" * 1000 + b"\r\n")
+        await reply.peer.send(b"x-filler: " + b"y" * 1000 + b"\r\n")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from yaoki.faults.link import Link
 from yaoki.faults.pump import Ended, Fired, Pump
-from yaoki.faults.wire import reset, send_at_once
+from yaoki.faults.raw_http import reset, send_at_once
 
 _LINGER_S = 1.0
 """Seconds that a side which was cut gets to close, too: what it still sends is taken, else it would see a reset."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from yaoki.faults.raw_http import Connection
 from yaoki.faults.recording import (
     Recording,
     calls_of_chunk,
@@ -14,7 +15,6 @@ from yaoki.faults.recording import (
 )
 from yaoki.faults.reply import Json, Reply
 from yaoki.faults.script import ChatRequest, Script
-from yaoki.faults.wire import Line
 
 
 class Replay(Reply):
@@ -24,7 +24,7 @@ class Replay(Reply):
     model and time. A chunk that the fault's position falls into is given in two parts.
 
     Args:
-        line: The connection.
+        peer: The connection that it is written to.
         request: What was asked.
         script: How to behave.
         recording: What the upstream said to it.
@@ -32,9 +32,14 @@ class Replay(Reply):
     """
 
     def __init__(
-        self, line: Line, request: ChatRequest, script: Script, recording: Recording, fire: Callable[[], None]
+        self,
+        peer: Connection,
+        request: ChatRequest,
+        script: Script,
+        recording: Recording,
+        fire: Callable[[], None],
     ) -> None:
-        super().__init__(line, request, script, recording.text, fire)
+        super().__init__(peer, request, script, recording.text, fire)
         self._recording = recording
         self._rest = deque(recording.events)
         self._said = 0

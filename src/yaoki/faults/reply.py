@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from yaoki.faults.raw_http import Connection, chunked, head
 from yaoki.faults.script import ChatRequest, Script, tokens
-from yaoki.faults.wire import Line, chunked, head
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
 Framing = Literal["chunked", "close"]
@@ -60,15 +60,17 @@ class Reply:
     """Writes one response.
 
     Args:
-        line: The connection.
+        peer: The connection that it is written to.
         request: What was asked.
         script: How to behave.
         text: What there is to say.
         fire: Called when the fault happens.
     """
 
-    def __init__(self, line: Line, request: ChatRequest, script: Script, text: str, fire: Callable[[], None]) -> None:
-        self.line = line
+    def __init__(
+        self, peer: Connection, request: ChatRequest, script: Script, text: str, fire: Callable[[], None]
+    ) -> None:
+        self.peer = peer
         self.request = request
         self.script = script
         self.text = text
@@ -132,7 +134,7 @@ class Reply:
         extra = {"transfer-encoding": "chunked"} if style.framing == "chunked" else {"connection": "close"}
         if style.gzip:
             extra["content-encoding"] = "gzip"
-        await self.line.send(style.preface + head(status, style.content_type, {**extra, **(headers or {})}))
+        await self.peer.send(style.preface + head(status, style.content_type, {**extra, **(headers or {})}))
         if style.bom:
             await self.raw(b"\xef\xbb\xbf")
 
@@ -158,18 +160,18 @@ class Reply:
         size = style.write_bytes or len(data)
         for start in range(0, len(data), size or 1):
             piece = data[start : start + size]
-            await self.line.send(chunked(piece, style.extension) if style.framing == "chunked" else piece)
+            await self.peer.send(chunked(piece, style.extension) if style.framing == "chunked" else piece)
             if style.write_bytes:
                 await asyncio.sleep(0)
 
     async def end(self) -> None:
         """The body's end, as its framing tells it."""
         if self.style.gzip:
-            await self.line.send(chunked(self._squeeze.flush()))
+            await self.peer.send(chunked(self._squeeze.flush()))
         if self.style.framing == "chunked":
-            await self.line.send(b"0\r\n\r\n")
+            await self.peer.send(b"0\r\n\r\n")
         else:
-            self.line.close()
+            self.peer.close()
 
     async def hold(self) -> None:
         """Say nothing more, and keep the connection until the client leaves."""

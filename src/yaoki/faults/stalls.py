@@ -30,12 +30,12 @@ async def slow_first_token(reply: Reply) -> None:
 async def trickling_head(reply: Reply) -> None:
     """A header line every `pause_s`, and never the end of the head."""
     reply.fire()
-    await reply.line.send(b"HTTP/1.1 200 OK\r\n")
+    await reply.peer.send(b"HTTP/1.1 200 OK\r\n")
     count = 0
     while True:
         await asyncio.sleep(reply.script.pause_s)
         count += 1
-        await reply.line.send(f"x-still-here-{count}: yes\r\n".encode())
+        await reply.peer.send(f"x-still-here-{count}: yes\r\n".encode())
 
 
 async def comments_only(reply: Reply, *, started: bool) -> None:

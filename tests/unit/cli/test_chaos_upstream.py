@@ -8,7 +8,7 @@ import pytest
 from yaoki.cli.chaos.upstream import RecordedUpstream
 from yaoki.errors import ConfigurationSettingError
 from yaoki.faults import ANSWER, Script, ScriptedProvider
-from yaoki.faults.wire import Request
+from yaoki.faults.raw_http import Request
 
 KEY = "Bearer sk-canary"
 

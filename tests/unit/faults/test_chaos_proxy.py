@@ -11,10 +11,10 @@ from tests.unit.faults.raw_client import events, exchange, text_and_finish
 from yaoki.errors import ConfigurationSettingError
 from yaoki.faults import FAULTS, Script
 from yaoki.faults.chaos_proxy import ChaosProxy
+from yaoki.faults.raw_http import Request
 from yaoki.faults.recording import Recording
 from yaoki.faults.script import PROBE
 from yaoki.faults.sets import DEFAULT, SETS, chosen, members
-from yaoki.faults.wire import Request
 
 TEXT = "Seven ships pass; 東京から来ました, says the cook, and waves 👩‍🚀 from the stern. Then two tugs, and silence."
 KEY = "sk-of-a-client-0123456789"

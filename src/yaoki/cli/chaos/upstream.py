@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import httpx2
 
 from yaoki.errors import ConfigurationSettingError
+from yaoki.faults.raw_http import Request
 from yaoki.faults.recording import Recording
-from yaoki.faults.wire import Request
 
 _CONNECT_S = 10.0
 _ANSWER_S = 300.0

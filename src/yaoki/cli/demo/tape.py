@@ -8,8 +8,8 @@ from typing import Any, Self
 import httpx2
 
 from yaoki.errors import ModelUnavailableError
-from yaoki.faults.port import HOST, Port
-from yaoki.faults.wire import Line, Request, head
+from yaoki.faults.http_listener import HOST, HttpListener
+from yaoki.faults.raw_http import Connection, Request, head
 from yaoki.llm.local import LocalModel
 
 _HEAD = head(200, "text/event-stream", {"connection": "close"})
@@ -103,7 +103,7 @@ class Player:
     def __init__(self, tape: Tape, *, token_s: float) -> None:
         self._tape = tape
         self._token_s = token_s
-        self._port = Port(self._answer)
+        self._port = HttpListener(self._answer)
 
     @property
     def address(self) -> str:
@@ -117,15 +117,15 @@ class Player:
     async def __aexit__(self, *_exc: object) -> None:
         await self._port.aclose()
 
-    async def _answer(self, line: Line, request: Request) -> None:
+    async def _answer(self, peer: Connection, request: Request) -> None:
         if (request.method, request.path) != ("POST", "/v1/chat/completions"):
-            await line.answer(404, b"{}")
+            await peer.answer(404, b"{}")
             return
-        await line.send(_HEAD)
+        await peer.send(_HEAD)
         for event in self._tape.events:
             await asyncio.sleep(self._token_s)
-            await line.send(event.data)
-        line.close()
+            await peer.send(event.data)
+        peer.close()
 
 
 def _event(data: bytes) -> Event:

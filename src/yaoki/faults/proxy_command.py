@@ -1,4 +1,4 @@
-"""By hand: `python -m yaoki.faults proxy --target 127.0.0.1:5432 --latency 0.2`."""
+"""The command `python -m yaoki.faults proxy --target 127.0.0.1:5432 --latency 0.2`."""
 
 import argparse
 import asyncio
@@ -14,9 +14,9 @@ _EXAMPLES = """\
 examples:
   a model that seems 200 to 300 ms further away, in both directions:
       python -m yaoki.faults proxy --target 127.0.0.1:11434 --latency 0.2 --jitter 0.1 --direction both
-  one answer that ends after 4000 bytes as if it were whole, then a healthy line:
+  one answer that ends after 4000 bytes as if it were whole, then healthy connections:
       python -m yaoki.faults proxy --target 127.0.0.1:11434 --cut-after 4000 --times 1
-  a database behind a slow modem that drops the line without a word:
+  a database behind a slow modem that goes silent:
       python -m yaoki.faults proxy --target 127.0.0.1:5432 --bandwidth 7000 --half-open-after 20000
   change its mind while it runs (the second line that it prints is the control address):
       curl -d '{"down": {"latency_s": 2}, "up": {"corruption": 0.001}}' http://127.0.0.1:PORT/control
@@ -66,7 +66,7 @@ def _link(options: argparse.Namespace) -> Link:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m yaoki.faults proxy",
-        description="A fault proxy: stands in front of any TCP service, on loopback, and spoils the line as asked.",
+        description="A fault proxy: stands in front of any TCP service, on loopback, and spoils connections as asked.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     lane.add_argument("--cut-after", type=int, metavar="BYTES", help="then close in good order, as if all was said")
     lane.add_argument("--reset-after", type=int, metavar="BYTES", help="then reset the connection")
     lane.add_argument("--half-open-after", type=int, metavar="BYTES", help="then take everything and pass on nothing")
-    whole = parser.add_argument_group("faults of the whole line")
+    whole = parser.add_argument_group("faults of the whole connection")
     whole.add_argument("--refuse", action="store_true", help="refuse new connections")
     whole.add_argument("--freeze", action="store_true", help="nothing moves, in either direction")
     whole.add_argument("--times", type=int, metavar="N", help="new connections that are hit; default: all")

@@ -1,4 +1,4 @@
-"""A door of its own on loopback: takes connections, or refuses them and keeps the port from everybody else."""
+"""A TCP listener on loopback: takes connections, or refuses them and keeps the port from everybody else."""
 
 import asyncio
 import socket
@@ -8,7 +8,7 @@ HOST = "127.0.0.1"
 Accepted = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-class Door:
+class Listener:
     """Hands each accepted connection to `accepted`, in a task of its own.
 
     Args:

@@ -38,7 +38,7 @@ class Request:
         return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
 
 
-class Line:
+class Connection:
     """One accepted connection.
 
     Attributes:

@@ -25,6 +25,7 @@ MID_STREAM = {fault.name for fault in FAULTS.values() if not fault.whole} - {
     "unfinished_comment",
     "empty_deltas_only",
     "null_deltas_only",
+    "blank_deltas_only",
     "blank_document",
     "cut_before_first_token",
     "reset_before_first_token",

@@ -196,6 +196,13 @@ async def test_connections_are_used_again() -> None:
     assert len(provider.requests) == 3
 
 
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_a_flood_is_held_up_and_goes_on(streamed: bool) -> None:
+    answer = " ".join(map(str, range(12_000)))  # over two megabytes of events
+    async with wired(Script(answer=answer)) as (upstream, _), asyncio.timeout(40):
+        assert text(await deltas(upstream, stream=streamed)) == answer
+
+
 async def test_a_closed_stream_is_a_request_that_has_ended() -> None:
     async with wired(Script(token_s=0.01)) as (upstream, provider):
         async with aclosing(upstream.stream(WireRequest(ASKED), None)) as stream:

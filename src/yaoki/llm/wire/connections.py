@@ -23,6 +23,8 @@ _READ_BYTES = 65_536
 """Bytes that one read asks for. For asyncio's own 256 KiB the allocator may ask the system each time: 20 µs a token."""
 _HEADER_BYTES = 65_536
 """Of one header, as other clients take them: a front's policies and cookies may pass aiohttp's own 8 KB."""
+_AHEAD_BYTES = 262_144
+"""Half of what may wait to be taken before the provider has to pause: whole answers, where they come in a burst."""
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=CONNECT_S)
 _INTERIM = range(100, 200)
 
@@ -128,7 +130,7 @@ class Response:
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionResetError("The connection was lost before it was used.")
-        protocol.set_response_params(read_until_eof=True, max_field_size=_HEADER_BYTES)
+        protocol.set_response_params(read_until_eof=True, read_bufsize=_AHEAD_BYTES, max_field_size=_HEADER_BYTES)
         transport.write(b"%b%d\r\n\r\n%b" % (head, len(self._data), self._data))
         message, self.content = await protocol.read()
         while message.code in _INTERIM:

@@ -31,10 +31,11 @@ time are virtual. Since the script knows the whole answer, the page is compared 
   whatever it is asked, this counts as broken, but for a stream of the base URL whose seam was refused.
 - **broken**: anything else. Passed off, repeated, lost, hung, a call twice, a late failover.
 
-Seeds 1 to 10,000 are those with which the seams were mended. Of 8,000 others, played afterwards (200001 to 208000), 5
-broke a promise: four where a model that is set to `prefill` by hand does not honour it (it says "Done." after a line's
-end, or its half again in quotes), and one white space. Where `continuation` is left at `auto`, such a model is asked by
-instruction. The time of a failover is that of waiting alone; over sockets see [benchmarks](../benchmarks.md).
+Seeds 1 to 10,000 are those with which the seams were mended. Of 20,000 others, played afterwards (750000001 to
+750020000), 5 counted as broken. Three are refrains ("row, row, row your boat"), cut inside: whether a continuation
+repeats the last words or says more of the same cannot be seen; where the new beginning is cut as well, it is told.
+One is a table of rows that are the same, of which one was lost. One is a loop in a response that repeats half a word.
+The time of a failover is that of waiting alone; over sockets see [benchmarks](../benchmarks.md).
 
 {count} streams, seeds {seed} to {last}:
 

@@ -19,6 +19,8 @@ MOST_CHARS_PER_TOKEN = 8
 """More than any tokenizer needs on average: the provider's own limit is meant to act first."""
 MAX_BLANKS = 2_000
 
+_LOOK_EVERY = 400
+
 
 class OutputGuard:
     """Counts one response.
@@ -40,7 +42,7 @@ class OutputGuard:
         self._limit = max_output_tokens * MOST_CHARS_PER_TOKEN
         self._shown = shown
         self._blanks = 0
-        self._refrains = {Text: Refrain(), Reasoning: Refrain()}
+        self._refrains = {kind: Refrain(look_every=_LOOK_EVERY) for kind in (Text, Reasoning)}
 
     def take(self, delta: Delta) -> None:
         """Count `delta`, and note in `excess` if it makes too much of something.

@@ -23,22 +23,25 @@ class Refrain:
 
     Args:
         before: What stands before it already.
+        look_every: Characters from one look to the next; where nothing is held back, there is no hurry.
 
     Attributes:
         held: What has come and is not let through.
         endless: The text does not come to an end.
     """
 
-    __slots__ = ("_new", "_period", "_pieces", "_tail", "endless", "held")
+    __slots__ = ("_look_every", "_new", "_period", "_pieces", "_tail", "endless", "held")
 
-    def __init__(self, before: str = "") -> None:
+    def __init__(self, before: str = "", *, look_every: int = _LOOK_EVERY) -> None:
+        self._look_every = look_every
         self._tail = ""
         self._pieces = [before]
         self._new = 0
         self._period = 0
         self.held = ""
         self.endless = False
-        self._look()
+        if before:
+            self._look()
 
     @property
     def holds(self) -> bool:
@@ -47,9 +50,10 @@ class Refrain:
 
     def feed(self, text: str) -> str:
         """Take text; return what is let through."""
-        if len(text) <= _LOOK_EVERY:
+        step = self._look_every
+        if len(text) <= step:
             return self._take(text)
-        return "".join(self._take(text[at : at + _LOOK_EVERY]) for at in range(0, len(text), _LOOK_EVERY))
+        return "".join(self._take(text[at : at + step]) for at in range(0, len(text), step))
 
     def flush(self) -> str:
         """The text has ended, so it was no loop: return what is held."""
@@ -62,7 +66,7 @@ class Refrain:
         self._new += len(text)
         if self._period:
             return self._follow(text)
-        if self._new >= _LOOK_EVERY:
+        if self._new >= self._look_every:
             self._look()
         return text
 

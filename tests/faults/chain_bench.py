@@ -10,6 +10,7 @@ from typing import Self
 import httpx2
 from pydantic_ai import Agent
 
+import yaoki.llm.openai_chat  # noqa: F401 - else the first request imports 570 modules within its first-token deadline
 from yaoki.errors import ModelAllFailedError
 from yaoki.faults import Script, ScriptedProvider
 from yaoki.llm.budget import TurnBudget

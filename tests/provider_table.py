@@ -10,10 +10,10 @@ from tests.contracts.llm import test_anthropic, test_provider_dialects
 from tests.faults.anthropic import STATUSES
 from tests.faults.dialects import DIALECTS
 from yaoki.faults import FAULTS
-from yaoki.llm.providers import provider_upstream
-from yaoki.llm.pydantic_upstream import PydanticUpstream
-from yaoki.llm.sdks import SDKS
-from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.upstreams.providers import provider_upstream
+from yaoki.llm.upstreams.pydantic_upstream import PydanticUpstream
+from yaoki.llm.upstreams.sdks import SDKS
+from yaoki.llm.upstreams.upstreams import openai_upstream
 
 PAGE = ROOT / "docs" / "providers.md"
 

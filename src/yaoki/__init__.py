@@ -174,18 +174,18 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
             "resilient",
         ),
     ),
-    "yaoki.llm.budget": (
+    "yaoki.llm.chain.budget": (
         "chain",
         ("TurnBudget",),
     ),
-    "yaoki.llm.candidates": (
+    "yaoki.llm.chain.candidates": (
         "chain",
         (
             "Candidate",
             "CandidatePolicy",
         ),
     ),
-    "yaoki.llm.chain": (
+    "yaoki.llm.chain.chain": (
         "chain",
         (
             "Chain",
@@ -196,7 +196,7 @@ _HOMES: dict[str, tuple[str, tuple[str, ...]]] = {
         "chain",
         ("ChainModel",),
     ),
-    "yaoki.llm.upstreams": (
+    "yaoki.llm.upstreams.upstreams": (
         "chain",
         ("openai_upstream",),
     ),
@@ -208,13 +208,13 @@ if TYPE_CHECKING:
     from yaoki.integrations.pydantic_ai import Resilience as Resilience
     from yaoki.integrations.pydantic_ai import RunLimits as RunLimits
     from yaoki.integrations.pydantic_ai import resilient as resilient
-    from yaoki.llm.budget import TurnBudget as TurnBudget
-    from yaoki.llm.candidates import Candidate as Candidate
-    from yaoki.llm.candidates import CandidatePolicy as CandidatePolicy
-    from yaoki.llm.chain import Chain as Chain
-    from yaoki.llm.chain import ChainPolicy as ChainPolicy
+    from yaoki.llm.chain.budget import TurnBudget as TurnBudget
+    from yaoki.llm.chain.candidates import Candidate as Candidate
+    from yaoki.llm.chain.candidates import CandidatePolicy as CandidatePolicy
+    from yaoki.llm.chain.chain import Chain as Chain
+    from yaoki.llm.chain.chain import ChainPolicy as ChainPolicy
     from yaoki.llm.chain_model import ChainModel as ChainModel
-    from yaoki.llm.upstreams import openai_upstream as openai_upstream
+    from yaoki.llm.upstreams.upstreams import openai_upstream as openai_upstream
     from yaoki.recovery import *  # noqa: F403 - re-exports each name of its __all__
     from yaoki.resilience import *  # noqa: F403 - re-exports each name of its __all__
 else:

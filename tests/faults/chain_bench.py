@@ -10,15 +10,15 @@ from typing import Self
 import httpx2
 from pydantic_ai import Agent
 
-import yaoki.llm.openai_chat  # noqa: F401 - else the first request imports 570 modules within its first-token deadline
+import yaoki.llm.upstreams.openai_chat  # noqa: F401 - else the first request imports 570 modules within its first-token deadline
 from yaoki.errors import ModelAllFailedError
 from yaoki.faults import Script, ScriptedProvider
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.chain_model import ChainModel
 from yaoki.llm.deltas import Continuation, Failover, Finish, Item, Restart, Text
-from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.upstreams.upstreams import openai_upstream
 from yaoki.resilience.breaker import BreakerPolicy, CircuitBreaker
 from yaoki.resilience.clock import SYSTEM_CLOCK
 

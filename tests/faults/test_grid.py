@@ -18,11 +18,11 @@ from tests.faults.page import Page
 from tests.faults.test_v1_models import HEALED, RESTING, script
 from tests.faults.v1 import FALLBACKS, LONGEST_S, Gateway, gateway, shared_gateway
 from yaoki.faults import ANSWER
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.chain_model import ChainModel
-from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.upstreams.upstreams import openai_upstream
 from yaoki.resilience.breaker import CircuitBreaker
 
 __all__ = ["gateway", "shared_gateway"]

@@ -12,9 +12,9 @@ from pydantic_ai import Agent
 from tests.faults.chain_bench import Told
 from tests.faults.local_models import pid_of, policy, replaced, running
 from yaoki.errors import ModelUnavailableError
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.chain_model import ChainModel
 from yaoki.llm.deltas import Item, Text
 from yaoki.llm.local import LocalModel, LocalUpstream

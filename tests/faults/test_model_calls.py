@@ -6,7 +6,7 @@ from pydantic_ai.exceptions import UnexpectedModelBehavior
 
 from tests.faults.chain_bench import Bench, Told
 from yaoki.faults import ANSWER, Script
-from yaoki.llm.budget import TurnBudget
+from yaoki.llm.chain.budget import TurnBudget
 from yaoki.llm.chain_model import ChainModel
 
 BROKEN = ["cut_in_call", "reset_in_call", "stall_in_call", "cut_after_call", "cut_call_finished"]

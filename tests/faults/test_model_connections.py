@@ -12,10 +12,10 @@ import pytest
 
 from tests.faults.chain_bench import FAILOVER_S, FIRST_TOKEN_S, Bench, Told
 from yaoki.faults import ANSWER, Script
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
-from yaoki.llm.notices import AttemptFailed
-from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
+from yaoki.llm.chain.notices import AttemptFailed
+from yaoki.llm.upstreams.upstreams import openai_upstream
 from yaoki.resilience.breaker import BreakerPolicy, CircuitBreaker
 from yaoki.resilience.notices import Notices
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults.chain_bench import FIRST_TOKEN_S, IDLE_S, Bench
 from yaoki.faults import ANSWER, FAULTS, Script
-from yaoki.llm.candidates import CandidatePolicy
+from yaoki.llm.chain.candidates import CandidatePolicy
 
 LIMITED = [fault.name for fault in FAULTS.values() if fault.row == "M18"]
 SMALL = CandidatePolicy(first_token_timeout_s=FIRST_TOKEN_S, idle_timeout_s=IDLE_S, max_output_tokens=200)

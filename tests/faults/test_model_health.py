@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults.chain_bench import Bench
 from yaoki.faults import ANSWER, Script
-from yaoki.llm.health import BACK_S, ENOUGH, Health
+from yaoki.llm.chain.health import BACK_S, ENOUGH, Health
 from yaoki.testing import FakeClock
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from tests.faults.chain_bench import Bench, Told
 from yaoki.faults import Script
-from yaoki.llm.candidates import CandidatePolicy
-from yaoki.llm.health import ENOUGH_FOR_A_TAIL
+from yaoki.llm.chain.candidates import CandidatePolicy
+from yaoki.llm.chain.health import ENOUGH_FOR_A_TAIL
 
 SLOW_S = 4.0
 CALM, CALLS, EVERY = ENOUGH_FOR_A_TAIL + 12, 30, 10

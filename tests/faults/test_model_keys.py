@@ -7,11 +7,11 @@ import pytest
 
 from tests.faults.chain_bench import Bench
 from yaoki.faults import ANSWER, Script
-from yaoki.llm.candidates import Candidate
-from yaoki.llm.chain import Chain
-from yaoki.llm.keys import KeyedUpstream
-from yaoki.llm.notices import Parked
-from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.chain.candidates import Candidate
+from yaoki.llm.chain.chain import Chain
+from yaoki.llm.chain.notices import Parked
+from yaoki.llm.upstreams.keys import KeyedUpstream
+from yaoki.llm.upstreams.upstreams import openai_upstream
 from yaoki.resilience.breaker import CircuitBreaker
 from yaoki.resilience.notices import Notices
 from yaoki.testing import FakeClock

@@ -8,9 +8,9 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, Text
 
 from tests.faults.chain_bench import Bench, Told
 from yaoki.faults import ANSWER, BEHAVIOURS, Script
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain, ChainPolicy
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain, ChainPolicy
 from yaoki.llm.chain_model import ChainModel
 from yaoki.llm.deltas import Compaction
 from yaoki.resilience.breaker import CircuitBreaker

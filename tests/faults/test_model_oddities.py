@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults.chain_bench import Bench
 from yaoki.faults import ANSWER, FAULTS, Script
-from yaoki.llm.candidates import CandidatePolicy
+from yaoki.llm.chain.candidates import CandidatePolicy
 
 PAUSE_S = 0.1
 SPEAKS_OF_ITSELF = {

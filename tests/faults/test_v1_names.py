@@ -11,11 +11,11 @@ from tests.unit.llm.fakes import Told
 from yaoki.errors import ModelAllFailedError
 from yaoki.faults import ANSWER, Script, ScriptedProvider
 from yaoki.faults.listener import HOST
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.deltas import Finish
-from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.upstreams.upstreams import openai_upstream
 from yaoki.llm.wire.request import WireRequest
 from yaoki.resilience.breaker import CircuitBreaker
 

@@ -22,11 +22,11 @@ from yaoki.errors import (
     ModelTruncatedError,
     ModelUnavailableError,
 )
-from yaoki.llm.attempt import About
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.chain import Chain, ChainPolicy
+from yaoki.llm.chain.attempt import About
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.chain import Chain, ChainPolicy
 from yaoki.llm.deltas import Compaction, Delta, Finish, HalfAnswer, Text
-from yaoki.llm.keys import KeyedUpstream
+from yaoki.llm.upstreams.keys import KeyedUpstream
 
 WHOLE = "Seven ships passed by night, four flags were seen, and one of them asked who we were before it turned away."
 WORDS = [f"{' ' if at else ''}{word}" for at, word in enumerate(WHOLE.split())]

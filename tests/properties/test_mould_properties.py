@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yaoki.llm.chat_stream import ChatStream
+from yaoki.llm.streams.chat_stream import ChatStream
 
 NAMES = [
     "content",

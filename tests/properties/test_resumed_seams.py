@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.llm.fakes import FakeUpstream, Line, Told, candidate
 from yaoki.errors import ModelAllFailedError, ModelAuthenticationError
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.deltas import Delta, Finish, HalfAnswer, Held, Restart, Text
 
 WORDS = st.sampled_from(

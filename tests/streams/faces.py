@@ -24,9 +24,9 @@ from yaoki.api.v1.api_keys import ApiKeys
 from yaoki.api.v1.face import OpenAIFront
 from yaoki.api.wire import WIRE, Wire
 from yaoki.errors import AgentTurnBudgetSpentError, ModelAllFailedError
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.chain_model import ChainModel
 from yaoki.llm.deltas import Finish, Item, Restart, Text, ToolCall
 from yaoki.llm.wire.request import WireRequest

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.streams.responses import USAGE, End, Play, Response, Speech, Style, chunk_of, response_of, written
-from yaoki.llm.characters import UNSEEN
+from yaoki.llm.seams.characters import UNSEEN
 
 HEALTHY = "healthy"
 

@@ -10,9 +10,9 @@ import httpx2
 from aiohttp.base_protocol import BaseProtocol
 
 from tests.streams.world import Player, Playing, asked_of
-from yaoki.llm.continuing import Prefill
 from yaoki.llm.deltas import Delta, HalfAnswer
-from yaoki.llm.upstreams import OpenAIUpstream, openai_upstream
+from yaoki.llm.seams.continuing import Prefill
+from yaoki.llm.upstreams.upstreams import OpenAIUpstream, openai_upstream
 from yaoki.llm.wire.request import WireRequest
 from yaoki.llm.wire.wire import Wire
 

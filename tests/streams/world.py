@@ -12,7 +12,7 @@ from tests.streams.manners import INSTRUCTION, PREFILL
 from tests.streams.responses import Play, Speech
 from tests.streams.scenario import ModelPlan, Scenario
 from yaoki.faults.script import ChatRequest, quoted, text_of
-from yaoki.llm.shown import anchor_of
+from yaoki.llm.seams.shown import anchor_of
 
 _REFUSAL = b'{"error": {"message": "The last message must be from the user.", "type": "invalid_request_error"}}'
 _EMPTY_ENDS = ("finish at once", "finish after blanks", "finish after reasoning", "finish tool_calls without calls")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from yaoki.llm import selection
+from yaoki.llm.chain import selection
 
 BACKOFF_S = 0.01
 

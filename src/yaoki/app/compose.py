@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from yaoki.errors import ConfigurationError, SessionStoreUnavailableError
 from yaoki.llm.answer_cache import AnswerCache
-from yaoki.llm.candidates import Candidate, Price
-from yaoki.llm.chain import Chain, ChainPolicy
+from yaoki.llm.chain.candidates import Candidate, Price
+from yaoki.llm.chain.chain import Chain, ChainPolicy
+from yaoki.llm.chain.prices import free, list_price
 from yaoki.llm.deltas import Upstream
-from yaoki.llm.keys import KeyedUpstream
-from yaoki.llm.prices import free, list_price
-from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.upstreams.keys import KeyedUpstream
+from yaoki.llm.upstreams.upstreams import openai_upstream
 from yaoki.llm.wire.connections import OPENAI_URL
 from yaoki.monitoring.loop_watchdog import LoopWatchdog
 from yaoki.monitoring.metrics import Metrics
@@ -195,7 +195,7 @@ def _keyed(model: ModelSettings, key: str) -> Upstream:
             api_key=key,
             max_output_tokens=model.max_output_tokens,
         )
-    from yaoki.llm.providers import provider_upstream  # noqa: PLC0415 - only who names one pays for the import
+    from yaoki.llm.upstreams.providers import provider_upstream  # noqa: PLC0415 - only who names one pays for the import
 
     return provider_upstream(
         model.provider,

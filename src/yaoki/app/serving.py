@@ -30,7 +30,7 @@ from yaoki.api.v1.face import OpenAIFront
 from yaoki.app.compose import Application, composed
 from yaoki.app.listener import Listener
 from yaoki.errors import ConfigurationSettingError
-from yaoki.llm.budget import Purse, TurnBudget
+from yaoki.llm.chain.budget import Purse, TurnBudget
 from yaoki.settings import ServerSettings, Settings
 
 _LINGER_S = 2.0

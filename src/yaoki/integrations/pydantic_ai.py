@@ -25,15 +25,15 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import AgentDepsT
 
 from yaoki.errors import ConfigurationSettingError, ModelTruncatedError
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain, ChainPolicy
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain, ChainPolicy
+from yaoki.llm.chain.prices import list_price
 from yaoki.llm.chain_model import ChainModel, Sink
 from yaoki.llm.deltas import Item, Restart
 from yaoki.llm.pass_through import PassThroughModel
-from yaoki.llm.prices import list_price
 from yaoki.llm.straight import ask_straight
-from yaoki.llm.watched_model import upstream_of
+from yaoki.llm.upstreams.watched_model import upstream_of
 from yaoki.resilience.ambient import ambient_budget, spending
 from yaoki.resilience.breaker import CircuitBreaker
 from yaoki.resilience.notices import Notices

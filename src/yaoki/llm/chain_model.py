@@ -18,16 +18,16 @@ from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from yaoki.llm.attempt import About, Opened
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.attempt import About, Opened
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.compaction import AGENTS_MESSAGES, Compactor
 from yaoki.llm.deltas import Failover, Finish, FinishReason, Item, Reasoning, Restart, Text, ToolCall, Usage
-from yaoki.llm.details import CallDetails, ThinkingDetails
 from yaoki.llm.pass_through import PassThroughModel
-from yaoki.llm.pydantic_upstream import ChatRequest, prompt_tokens
 from yaoki.llm.straight import ask_straight, said
-from yaoki.llm.upstreams import agents_may_ask
+from yaoki.llm.upstreams.details import CallDetails, ThinkingDetails
+from yaoki.llm.upstreams.pydantic_upstream import ChatRequest, prompt_tokens
+from yaoki.llm.upstreams.upstreams import agents_may_ask
 from yaoki.resilience.clock import SYSTEM_CLOCK
 
 Sink = Callable[[Item], Awaitable[None]]

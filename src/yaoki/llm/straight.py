@@ -17,15 +17,16 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
 from yaoki.errors import AIOrchestrationError, ModelMalformedError, ModelTimeoutError
-from yaoki.llm.attempt import Opened
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, Stake
-from yaoki.llm.chain import Chain
-from yaoki.llm.characters import UNSEEN
-from yaoki.llm.continuing import CHARS_PER_TOKEN
+from yaoki.llm.chain.attempt import Opened
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, Stake
+from yaoki.llm.chain.chain import Chain
+from yaoki.llm.chain.output_guard import MAX_BLANKS, OutputGuard
+from yaoki.llm.chain.run import note_pace
 from yaoki.llm.deltas import Delta, Finish, Item, Text, ToolCall, Usage
-from yaoki.llm.output_guard import MAX_BLANKS, OutputGuard
-from yaoki.llm.pydantic_upstream import (
+from yaoki.llm.seams.characters import UNSEEN
+from yaoki.llm.seams.continuing import CHARS_PER_TOKEN
+from yaoki.llm.upstreams.pydantic_upstream import (
     PydanticUpstream,
     arguments_of,
     details_of,
@@ -34,7 +35,6 @@ from yaoki.llm.pydantic_upstream import (
     reasoning,
     told,
 )
-from yaoki.llm.run import note_pace
 from yaoki.resilience.breaker import Permit
 from yaoki.resilience.deadlines import Timeout
 from yaoki.resilience.verdicts import Verdict

@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from yaoki.llm.chain.notices import AttemptFailed, FailedOver, FirstToken, Hedged, MovedBack, Parked
 from yaoki.llm.local.notices import LocalModelLost
-from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken, Hedged, MovedBack, Parked
 from yaoki.monitoring.error_counter import ErrorCounter
 from yaoki.resilience.notices import Notices
 from yaoki.turns.notices import TurnFailed, TurnFinished

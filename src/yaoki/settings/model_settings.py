@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from yaoki.llm.candidates import CandidatePolicy
+from yaoki.llm.chain.candidates import CandidatePolicy
 from yaoki.llm.local.policy import usable_cores
 from yaoki.settings.section import Count, Name, Seconds, Section
 

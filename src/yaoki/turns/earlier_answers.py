@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic_ai.messages import ModelMessage, ModelResponse, SystemPromptPart, TextPart, ThinkingPart, UserPromptPart
 
 from yaoki.llm.answer_cache import AnswerCache, CachedAnswer
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.chain import Chain
 
 _TOLD = (TextPart, SystemPromptPart, UserPromptPart)
 

@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 
 from yaoki.errors import SessionStoreUnavailableError
-from yaoki.llm.budget import TurnBudget
+from yaoki.llm.chain.budget import TurnBudget
 from yaoki.llm.deltas import Compaction, Continuation, Failover, Finish, Held, Item, Restart, Text
 from yaoki.resilience.clock import Clock
 from yaoki.store.contract import Turn

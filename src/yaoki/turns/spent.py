@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from yaoki.llm.continuing import CHARS_PER_TOKEN
+from yaoki.llm.seams.continuing import CHARS_PER_TOKEN
 from yaoki.store.events import Continued, FailedOver, Reset, Stepped, Stored, TextDelta, TurnResumed, TurnStarted
 
 Cost = Callable[[str, int, int], float | None]

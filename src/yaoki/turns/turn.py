@@ -26,8 +26,8 @@ from yaoki.errors import (
     SessionStoreUnavailableError,
 )
 from yaoki.llm.answer_cache import AnswerCache
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.chain_model import ChainModel, prompt_tokens
 from yaoki.llm.failures import rename
 from yaoki.resilience.ambient import spending

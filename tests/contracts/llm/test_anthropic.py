@@ -15,13 +15,13 @@ from tests.faults.anthropic import AnthropicProvider, Says
 from tests.unit.llm.fakes import Told
 from yaoki.errors import AIOrchestrationError, ModelAllFailedError
 from yaoki.faults import ANSWER, Script, ScriptedProvider
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.deltas import Continuation, Failover, Finish, Reasoning, Text, ToolCall, Usage
-from yaoki.llm.providers import provider_upstream
-from yaoki.llm.upstreams import openai_upstream
-from yaoki.llm.watched_model import upstream_of
+from yaoki.llm.upstreams.providers import provider_upstream
+from yaoki.llm.upstreams.upstreams import openai_upstream
+from yaoki.llm.upstreams.watched_model import upstream_of
 from yaoki.llm.wire.request import WireRequest
 from yaoki.resilience.breaker import CircuitBreaker
 

@@ -14,12 +14,12 @@ from pydantic_ai.models import ModelRequestParameters
 
 from yaoki.errors import ModelAllFailedError
 from yaoki.faults import ANSWER, Script, ScriptedProvider
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.chain_model import ChainModel
 from yaoki.llm.deltas import Continuation, Failover, Finish, Item, Restart, Text, ToolCall, Usage
-from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.upstreams.upstreams import openai_upstream
 from yaoki.resilience.breaker import CircuitBreaker
 
 QUESTION = [ModelRequest(parts=[UserPromptPart("Tell me.")])]

@@ -10,10 +10,10 @@ from pydantic_ai.models import ModelRequestParameters
 
 from yaoki.errors import ModelInferenceError, ModelMalformedError, ModelUnavailableError
 from yaoki.faults import ANSWER, FAULTS, Fault, Script, ScriptedProvider
-from yaoki.llm.continuing import VLLM_PREFILL
 from yaoki.llm.deltas import Delta, Finish, HalfAnswer, Text, Usage
-from yaoki.llm.pydantic_upstream import ChatRequest
-from yaoki.llm.upstreams import OpenAIUpstream, openai_upstream
+from yaoki.llm.seams.continuing import VLLM_PREFILL
+from yaoki.llm.upstreams.pydantic_upstream import ChatRequest
+from yaoki.llm.upstreams.upstreams import OpenAIUpstream, openai_upstream
 
 REQUEST = ChatRequest(messages=[ModelRequest(parts=[UserPromptPart("Tell me.")])], parameters=ModelRequestParameters())
 HALF = ANSWER[: ANSWER.index(" of oranges")]

@@ -18,14 +18,14 @@ from tests.faults.dialects import DIALECTS, INPUT_TOKENS, OUTPUT_TOKENS
 from tests.unit.llm.fakes import Told
 from yaoki.errors import ModelAllFailedError
 from yaoki.faults import ANSWER, Script, ScriptedProvider
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.chain_model import ChainModel
 from yaoki.llm.deltas import Continuation, Failover, Finish, Item, Text, ToolCall, Usage
-from yaoki.llm.providers import provider_upstream
-from yaoki.llm.pydantic_upstream import PydanticUpstream
-from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.upstreams.providers import provider_upstream
+from yaoki.llm.upstreams.pydantic_upstream import PydanticUpstream
+from yaoki.llm.upstreams.upstreams import openai_upstream
 from yaoki.llm.wire.request import WireRequest
 from yaoki.resilience.breaker import CircuitBreaker
 from yaoki.resilience.clock import SYSTEM_CLOCK

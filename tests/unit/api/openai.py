@@ -16,8 +16,8 @@ from tests.unit.llm.fakes import FakeUpstream, chain_of
 from yaoki.api import ApiPolicy
 from yaoki.api.v1.api_keys import ApiKeys
 from yaoki.api.v1.face import OpenAIFront
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.chain import ChainPolicy
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.chain import ChainPolicy
 
 ASK: dict[str, Any] = {"model": "one", "messages": [{"role": "user", "content": "How many ships?"}]}
 Serve = Callable[..., AbstractAsyncContextManager[Served]]

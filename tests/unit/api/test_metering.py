@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from yaoki.api.v1.metering import Answering, Limits, Meter
 from yaoki.errors import AgentTurnBudgetSpentError, ResourceRateLimitedError
-from yaoki.llm.budget import TurnBudget
+from yaoki.llm.chain.budget import TurnBudget
 from yaoki.store.contract import Spending
 from yaoki.testing import FakeClock
 

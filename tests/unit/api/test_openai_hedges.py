@@ -6,8 +6,8 @@ import pytest
 
 from tests.unit.api.openai import chunks, faced
 from tests.unit.llm.fakes import FakeUpstream, hold, says
+from yaoki.llm.chain.health import ENOUGH_FOR_A_TAIL
 from yaoki.llm.deltas import Finish, Text, Usage
-from yaoki.llm.health import ENOUGH_FOR_A_TAIL
 
 QUICK = says("Seven ships.")
 

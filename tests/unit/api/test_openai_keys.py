@@ -13,9 +13,9 @@ from tests.unit.llm.fakes import FakeUpstream, hold, says
 from yaoki.api.v1.callers import Caller
 from yaoki.api.v1.ledger import Ledger
 from yaoki.errors import ModelUnavailableError
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.deltas import Finish, Text, Usage
 from yaoki.llm.wire.request import WireRequest
 from yaoki.resilience.breaker import CircuitBreaker

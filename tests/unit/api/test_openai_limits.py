@@ -12,7 +12,7 @@ import pytest
 from tests.unit.api.openai import ASK, chunks, faced
 from tests.unit.llm.fakes import FakeUpstream, says
 from yaoki.errors import ModelContextOverflowError, ModelUnavailableError
-from yaoki.llm.chain import ChainPolicy
+from yaoki.llm.chain.chain import ChainPolicy
 from yaoki.llm.deltas import Finish, Text, ToolCall, ToolCallPiece, Usage
 
 CONTINUE = ChainPolicy(on_output_limit="continue")

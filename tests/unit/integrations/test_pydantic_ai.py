@@ -22,10 +22,10 @@ from yaoki.errors import (
 )
 from yaoki.faults import ANSWER, Script, ScriptedProvider
 from yaoki.integrations.pydantic_ai import Resilience, RunLimits, resilient
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import CandidatePolicy
-from yaoki.llm.chain import ChainPolicy
-from yaoki.llm.notices import FailedOver
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import CandidatePolicy
+from yaoki.llm.chain.chain import ChainPolicy
+from yaoki.llm.chain.notices import FailedOver
 from yaoki.resilience.ambient import ambient_budget, spending
 from yaoki.resilience.notices import Notices
 

@@ -30,7 +30,7 @@ from tests.unit.integrations.test_pydantic_ai import QUICK
 from yaoki.errors import AIOrchestrationError
 from yaoki.faults import ANSWER, Script, ScriptedProvider
 from yaoki.integrations.pydantic_ai import resilient
-from yaoki.llm.watched_model import upstream_of
+from yaoki.llm.upstreams.watched_model import upstream_of
 
 Kind = Callable[[AsyncOpenAI], OpenAIChatModel]
 

@@ -27,12 +27,12 @@ from pydantic_ai.usage import RequestUsage
 
 from yaoki.errors import AgentTurnBudgetSpentError, ModelAllFailedError
 from yaoki.integrations.pydantic_ai import Resilience, ResilientModel, RunLimits, resilient
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import CandidatePolicy
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import CandidatePolicy
+from yaoki.llm.chain.notices import AttemptFailed, FailedOver, FirstToken
 from yaoki.llm.chain_model import ChainModel
 from yaoki.llm.deltas import Failover, Finish, Item, Text, ToolCall, Usage
-from yaoki.llm.in_process import can_answer_whole, can_stream, in_process
-from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken
+from yaoki.llm.upstreams.in_process import can_answer_whole, can_stream, in_process
 from yaoki.resilience.ambient import spending
 from yaoki.resilience.notices import Notices
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from yaoki.errors import AIOrchestrationError, ModelUnavailableError
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain, ChainPolicy
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain, ChainPolicy
 from yaoki.llm.deltas import Delta, Finish, HalfAnswer, Item, Restart, Text
 from yaoki.resilience.breaker import BreakerPolicy, CircuitBreaker
 from yaoki.resilience.notices import Notices

@@ -1,7 +1,7 @@
 """Metrics say what the notices said, under the names that dashboards rely on."""
 
+from yaoki.llm.chain.notices import AttemptFailed, FailedOver, FirstToken, Hedged
 from yaoki.llm.local.notices import LocalModelLost
-from yaoki.llm.notices import AttemptFailed, FailedOver, FirstToken, Hedged
 from yaoki.monitoring.loop_watchdog import LoopStalled
 from yaoki.monitoring.metrics import Metrics
 from yaoki.recovery.reports import RecoveryEnded

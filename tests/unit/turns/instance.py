@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from yaoki.faults import ScriptedProvider
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
-from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
+from yaoki.llm.upstreams.upstreams import openai_upstream
 from yaoki.orchestrator import Orchestrator
 from yaoki.resilience.breaker import CircuitBreaker
 from yaoki.resilience.notices import Notices

@@ -9,7 +9,7 @@ from tests.unit.turns.conftest import Begin
 from tests.unit.turns.instance import end_of, text_of
 from tests.unit.turns.test_spending import priced
 from yaoki.faults.script import ANSWER, Script
-from yaoki.llm.budget import TurnBudget
+from yaoki.llm.chain.budget import TurnBudget
 from yaoki.store.events import (
     Continued,
     DomainEvent,

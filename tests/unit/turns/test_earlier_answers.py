@@ -7,7 +7,7 @@ from tests.unit.turns.conftest import Begin
 from tests.unit.turns.instance import WAIT_S, Instance, end_of, text_of
 from yaoki.faults.script import ANSWER, Script
 from yaoki.llm.answer_cache import AnswerCache, CachePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.chain import Chain
 from yaoki.store.events import AnsweredFromCache, Degraded, DomainEvent, TextDelta, TurnEnded
 from yaoki.testing import FakeClock
 from yaoki.turns.earlier_answers import EarlierAnswers

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from yaoki.errors import SessionStoreUnavailableError
-from yaoki.llm.budget import TurnBudget
+from yaoki.llm.chain.budget import TurnBudget
 from yaoki.store.events import TextDelta, TurnStarted
 from yaoki.store.store import open_store
 from yaoki.testing.clock import FakeClock

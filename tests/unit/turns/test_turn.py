@@ -7,7 +7,7 @@ import pytest
 from tests.unit.turns.conftest import Begin
 from tests.unit.turns.instance import OWNER, end_of, text_of
 from yaoki.faults.script import ANSWER, Script
-from yaoki.llm.notices import FirstToken
+from yaoki.llm.chain.notices import FirstToken
 from yaoki.store.events import (
     Continued,
     Degraded,

@@ -7,8 +7,8 @@ from typing import Protocol
 from yaoki.api.v1.ledger import Ledger
 from yaoki.api.v1.metering import Limits, Meter
 from yaoki.errors import ResourceRateLimitedError
-from yaoki.llm.budget import Purse, TurnBudget
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import Purse, TurnBudget
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.wire.request import LIMITS, WireRequest
 from yaoki.resilience.clock import Clock
 from yaoki.store.contract import ApiKey, Spending

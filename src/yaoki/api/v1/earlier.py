@@ -11,7 +11,7 @@ from yaoki.api.v1.told import Told
 from yaoki.api.v1.wishes import Wishes
 from yaoki.errors import ModelAllFailedError
 from yaoki.llm.answer_cache import AnswerCache, CachedAnswer
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.chain import Chain
 
 _MOST_BYTES = 65_536
 """Requests larger than this are not looked for: with each answer its request is held, until somebody looks."""

@@ -35,7 +35,7 @@ from yaoki.errors import (
     ResourceOverloadedError,
 )
 from yaoki.llm.answer_cache import AnswerCache
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.wire.request import WireRequest
 
 _MODELS = f"{PREFIX}models"

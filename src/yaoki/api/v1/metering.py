@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from yaoki.errors import ResourceRateLimitedError
-from yaoki.llm.budget import TurnBudget
+from yaoki.llm.chain.budget import TurnBudget
 from yaoki.resilience.clock import Clock
 from yaoki.store.contract import Spending
 

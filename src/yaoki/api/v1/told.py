@@ -6,7 +6,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from yaoki.llm.answer_cache import CachedAnswer
-from yaoki.llm.budget import TurnBudget
+from yaoki.llm.chain.budget import TurnBudget
 from yaoki.llm.deltas import (
     Compaction,
     Continuation,

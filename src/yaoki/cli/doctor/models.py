@@ -8,7 +8,7 @@ import httpx2
 
 from yaoki.cli.doctor import local_models
 from yaoki.cli.doctor.findings import Finding, failure, note, ok, warning
-from yaoki.llm.sdks import ANTHROPIC_URL, missing_sdk
+from yaoki.llm.upstreams.sdks import ANTHROPIC_URL, missing_sdk
 from yaoki.llm.wire.connections import OPENAI_URL
 from yaoki.settings import ModelSettings, Settings
 

@@ -5,8 +5,8 @@ from contextlib import aclosing
 
 from yaoki.llm.deltas import Delta, HalfAnswer
 from yaoki.llm.local.model import LocalModel, ModelState
-from yaoki.llm.pydantic_upstream import ChatRequest
-from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.upstreams.pydantic_upstream import ChatRequest
+from yaoki.llm.upstreams.upstreams import openai_upstream
 from yaoki.llm.wire.request import WireRequest
 
 _START_S = 30.0

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import aiohttp
 
-from yaoki.llm.watcher import DRAIN_S, LINGER_S
+from yaoki.llm.streams.watcher import DRAIN_S, LINGER_S
 from yaoki.resilience.clock import SYSTEM_CLOCK, Clock
 
 GULP_S = 0.03

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from yaoki.errors import ModelMalformedError
-from yaoki.llm.chat_stream import Chunk
 from yaoki.llm.deltas import Delta, Finish, FinishReason, Reasoning, Text, ToolCall, ToolCallPiece, Usage
+from yaoki.llm.streams.chat_stream import Chunk
 
 REFUSAL = "refusal"
 _BESIDE = ("reasoning_content", "reasoning", REFUSAL)

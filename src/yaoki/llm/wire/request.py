@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from yaoki.llm.attempt import About, Shrink
+from yaoki.llm.chain.attempt import About, Shrink
 from yaoki.llm.compaction import Compactor, Shape
-from yaoki.llm.continuing import CHARS_PER_TOKEN
+from yaoki.llm.seams.continuing import CHARS_PER_TOKEN
 
 Message = dict[str, Any]
 

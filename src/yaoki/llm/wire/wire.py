@@ -13,11 +13,11 @@ from typing import Any
 import aiohttp
 
 from yaoki.errors import AIOrchestrationError, ModelMalformedError
-from yaoki.llm.chat_stream import ChatStream
-from yaoki.llm.continuing import Prefill, instruction, left_of
 from yaoki.llm.deltas import Delta, HalfAnswer
 from yaoki.llm.failures import rename, status_error
-from yaoki.llm.watcher import ERROR_BYTES, LINGER_S
+from yaoki.llm.seams.continuing import Prefill, instruction, left_of
+from yaoki.llm.streams.chat_stream import ChatStream
+from yaoki.llm.streams.watcher import ERROR_BYTES, LINGER_S
 from yaoki.llm.wire.body import WireBody
 from yaoki.llm.wire.connections import Connections, Response
 from yaoki.llm.wire.deltas import WireDeltas

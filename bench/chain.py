@@ -8,9 +8,9 @@ import httpx2
 from openai import AsyncOpenAI
 
 from bench.figures import Figure, cost_over
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.deltas import Delta, Finish, HalfAnswer, Text
 from yaoki.resilience.breaker import CircuitBreaker
 

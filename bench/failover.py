@@ -9,10 +9,10 @@ import httpx2
 
 from bench.figures import Bound
 from yaoki.faults import Script, ScriptedProvider
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
-from yaoki.llm.upstreams import openai_upstream
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
+from yaoki.llm.upstreams.upstreams import openai_upstream
 from yaoki.llm.wire.request import WireRequest
 from yaoki.resilience.breaker import BreakerPolicy, CircuitBreaker
 

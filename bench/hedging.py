@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.streams.virtual_time import LoopClock, VirtualLoop
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.deltas import Delta, Finish, HalfAnswer, Text
 from yaoki.resilience.breaker import CircuitBreaker
 

@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 
 from yaoki.errors import AIOrchestrationError
-from yaoki.llm.budget import TurnBudget
-from yaoki.llm.candidates import Candidate, CandidatePolicy, Continuations
-from yaoki.llm.chain import Chain
+from yaoki.llm.chain.budget import TurnBudget
+from yaoki.llm.chain.candidates import Candidate, CandidatePolicy, Continuations
+from yaoki.llm.chain.chain import Chain
 from yaoki.llm.deltas import Delta, Failover, Finish, HalfAnswer, Held, Restart, Text
 from yaoki.llm.local.model import LocalModel
 from yaoki.llm.local.upstream import LocalUpstream

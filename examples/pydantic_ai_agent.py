@@ -18,7 +18,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 from yaoki.faults import Script, ScriptedProvider
 from yaoki.integrations.pydantic_ai import resilient
-from yaoki.llm.notices import FailedOver
+from yaoki.llm.chain.notices import FailedOver
 from yaoki.resilience import Notices
 
 

@@ -10,7 +10,7 @@ from pydantic_ai.settings import ModelSettings
 from bench.survival.asking import DEADLINE_S, MAX_TOKENS, QUESTION, TIMEOUT_S, Cell, Heard
 from bench.survival.clients.openai_client import openai_client
 from yaoki.integrations.pydantic_ai import RunLimits, resilient
-from yaoki.llm.candidates import CandidatePolicy
+from yaoki.llm.chain.candidates import CandidatePolicy
 
 
 async def fallback_model(cell: Cell, heard: Heard) -> None:

@@ -326,4 +326,4 @@ class Resilience(AbstractCapability[AgentDepsT]):
 
 async def _refuse_restart(item: Item) -> None:
     if isinstance(item, Restart):
-        raise ModelTruncatedError("The answer broke off, and no model could go on from what was shown.", fault="seam")
+        raise ModelTruncatedError(f"The answer broke off: {item.reason}.", fault="seam")

@@ -156,7 +156,8 @@ class Exchange:
                     await bundle.put(chunks.beside(item))
                 case Restart():
                     raise ModelTruncatedError(
-                        "The answer was cut, and no model could go on from what you have.", fault="seam"
+                        f"The answer broke off ({item.reason}), and what you have of it cannot be taken back.",
+                        fault="seam",
                     )
                 case _:
                     pass

@@ -276,8 +276,11 @@ class Run:
         again = not self._answer.restarted or self._answer.looped
         if not (self._answer.shown and again and self._selection.start_over()):
             raise self._all_failed()
+        looped = self._answer.looped
         self._answer.start_over()
-        return Restart("no candidate could continue at a clean seam")
+        return Restart(
+            "the model said the same words over and over" if looped else "no candidate could continue at a clean seam"
+        )
 
     def _failover(self, candidate: Candidate) -> Iterator[Failover]:
         last = self._failures[-1] if self._failures else None

@@ -70,7 +70,7 @@ class _Upstream:
         while number < 10**9:
             number += 1
             await asyncio.sleep(0)
-            yield Text(f" word{number % 97}")
+            yield Text(f" word{number}")
         yield Finish("stop")
 
     async def honours_prefill(self) -> bool:
@@ -87,7 +87,7 @@ class _Body(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for number in range(10**9):
             await asyncio.sleep(0)
-            delta = {"index": 0, "delta": {"content": f" word{number % 97}"}, "finish_reason": None}
+            delta = {"index": 0, "delta": {"content": f" word{number}"}, "finish_reason": None}
             chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [delta]}
             yield b"data: " + json.dumps(chunk).encode() + b"\n\n"
 

@@ -61,8 +61,12 @@ class _Case:
     async def play(self, stage: Stage, numbers: Iterator[int]) -> None:
         await models_answer(stage)
         page, child = await self._half_an_answer(stage, numbers)
+        while (wait := await self.blow(stage, page, child)) is None:
+            await stage.cut_pages()
+            await models_answer(stage)
+            page, child = await self._half_an_answer(stage, numbers)
         self.firsts.append(_first(page, "TEXT_MESSAGE_CONTENT") - _first(page, "RUN_STARTED"))
-        self.waits.append(await self.blow(stage, page, child))
+        self.waits.append(wait)
         end = await page.until_ended()
         self.tokens.append(end.body["result"]["usage"]["input_tokens"])
         await stage.cut_pages()
@@ -112,18 +116,20 @@ async def _measured(folder: Path) -> list[Bound]:
     return [short.bound(round((statistics.median(short.tokens) + half) / 2)), long.bound(read), server.bound(read)]
 
 
-Blow = Callable[[Stage, Page, BusyChild], Awaitable[float]]
+Blow = Callable[[Stage, Page, BusyChild], Awaitable[float | None]]
+"""Seconds until the next words; None if the answer had said its last ones before the blow."""
 
 
-async def _kill_the_model(_stage: Stage, page: Page, child: BusyChild) -> float:
+async def _kill_the_model(_stage: Stage, page: Page, child: BusyChild) -> float | None:
     """Seconds from the blow, which is a little before anybody knows of it, to words of the next model."""
     began = SYSTEM_CLOCK.monotonic()
     child.kill()
     await page.until_ended()
-    return _first_after(page, "failover") - began
+    words = _first_after(page, "failover")
+    return None if words is None else words - began
 
 
-async def _kill_the_server(stage: Stage, page: Page, _child: BusyChild) -> float:
+async def _kill_the_server(stage: Stage, page: Page, _child: BusyChild) -> float | None:
     """Seconds from the first yes of /readyz to words; none if they came before it."""
     await stage.server.kill()
     await stage.server.spawn()
@@ -131,7 +137,8 @@ async def _kill_the_server(stage: Stage, page: Page, _child: BusyChild) -> float
     while not await page.reachable():
         pass
     await page.until_ended()
-    return max(0.0, _first_after(page, "resumed") - await ready)
+    ready_at, words = await ready, _first_after(page, "resumed")
+    return None if words is None else max(0.0, words - ready_at)
 
 
 async def _until_ready(stage: Stage) -> float:
@@ -139,10 +146,14 @@ async def _until_ready(stage: Stage) -> float:
     return SYSTEM_CLOCK.monotonic()
 
 
-def _first_after(page: Page, mark: str) -> float:
-    """When the first words came after one of Yaoki's own marks."""
-    marked = next(number for number, frame in enumerate(page.frames) if frame.mark == mark)
-    return next(frame.at for frame in page.frames[marked:] if frame.type == "TEXT_MESSAGE_CONTENT")
+def _first_after(page: Page, mark: str) -> float | None:
+    """When the first words came after one of Yaoki's own marks; None: never."""
+    marked = False
+    for frame in page.frames:
+        marked = marked or frame.mark == mark
+        if marked and frame.type == "TEXT_MESSAGE_CONTENT":
+            return frame.at
+    return None
 
 
 def _first(page: Page, kind: str) -> float:

@@ -132,6 +132,7 @@ def test_removing_keeps_what_lies_outside_of_the_packages_place(tmp_path: Path) 
     assert outside.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_the_real_weights_are_the_expected_ones(weights_file: Path) -> None:
     assert weights_file.stat().st_size == weights.SMOLLM2.size_bytes
     assert weights.check(weights.SMOLLM2, weights_file, None)
